@@ -57,7 +57,7 @@ def test_second_start_raises_the_running_pid() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_one_of_many_concurrent_starts_succeeds(seed: int) -> None:
+def test_concurrent_starts_of_a_name_succeed_once(seed: int) -> None:
     async def main(cluster: SimulatedCluster) -> None:
         async with bank(cluster):
             results = await asyncio.gather(

@@ -103,7 +103,7 @@ def test_timeout_drops_the_late_reply() -> None:
     in_bank(body)
 
 
-def test_unknown_name_is_no_process() -> None:
+def test_unknown_name_raises_in_the_caller() -> None:
     async def body() -> None:
         with pytest.raises(NoProcessError):
             await Account.add(Account.via("nobody"))

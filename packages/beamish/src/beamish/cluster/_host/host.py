@@ -300,9 +300,9 @@ class ShardHost:
         return await DynamicSupervisor.count_children(supervisor)
 
     async def leave(self) -> None:
-        """Stop the children in order, and give the lease back; the host answers no more messages.
+        """Stop the children in order, and give the lease back.
 
-        Refused messages go to the next host. What has arrived is finished first, for at most 1 s.
+        The host refuses messages from now on; they go to the next host. What has arrived is finished first, for at most 1 s.
         """
         await asyncio.shield(self._booted)
         if not self._leaving:

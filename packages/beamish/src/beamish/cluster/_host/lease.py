@@ -36,7 +36,7 @@ class LeasedRuntime(Runtime):
         return self.loop.time() < self._lease_end
 
     def renew(self, end: float) -> None:
-        """Let callbacks begin until ``end``, in the time of the event loop; resume those queued."""
+        """Resume the callbacks: they can begin until ``end``, in the time of the event loop."""
         self._lease_end = end
         self._renewed.set()
         if self._stalled:

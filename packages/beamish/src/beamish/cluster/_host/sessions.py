@@ -41,7 +41,7 @@ class Session:
         watches: Its monitors: the watched process and the watcher, by the number of the message.
         seen: When it was used last.
         arrived: The number of events that have arrived at the member.
-        is_quiet: Whether the member has nothing in flight and sends no more.
+        is_quiet: Whether the member has nothing in flight and sends nothing further.
     """
 
     def __init__(self, program: str, now: float) -> None:

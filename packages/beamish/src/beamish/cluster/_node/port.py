@@ -17,7 +17,7 @@ class Events(NamedTuple):
         first: The number of the first event.
         content: The events: the number of the request that each answers, 0 for a message to a
             process of the program; and its pickled content.
-        leaving: Whether the host leaves its shard, so that the member must send no more to it.
+        leaving: Whether the host leaves its shard, so that the member must stop sending to it.
     """
 
     first: int

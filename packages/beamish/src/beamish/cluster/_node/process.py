@@ -55,7 +55,7 @@ class _ClusterProcess(remote.RemoteAddressee):
     # -- Links stay within one member
 
     def add_link(self, pid: Pid) -> None:
-        """Refuse a link."""
+        """Raise TypeError: a link is not possible."""
         if pid._process is not None:
             pid._process.remove_link(self.pid)
         raise TypeError(

@@ -232,7 +232,7 @@ class SimulatedEngine:
         self._head.call_later(_CHECK_SECONDS, self._watch)
 
     def _lose(self, name: str) -> None:
-        """Give a node up: its hosts are started elsewhere, although they can still run."""
+        """Mark a node as lost: its hosts are started elsewhere, although they can still run."""
         self._lost.add(name)
         for shard, place in list(self.places.items()):
             if place.loop.machine.name == name:
