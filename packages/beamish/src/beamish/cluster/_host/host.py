@@ -302,7 +302,8 @@ class ShardHost:
     async def leave(self) -> None:
         """Stop the children in order, and give the lease back.
 
-        The host refuses messages from now on; they go to the next host. What has arrived is finished first, for at most 1 s.
+        The host refuses messages from now on; they go to the next host. What has
+        arrived is finished first, for at most 1 s.
         """
         await asyncio.shield(self._booted)
         if not self._leaving:
