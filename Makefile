@@ -5,14 +5,16 @@ VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 # One worker more than there are cores, because many tests wait for something.
 PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
-# What needs a browser, an anvil node, a C compiler or a PostgreSQL server, and most of the time: for test-all.
-HEAVY := anvil or browser or native or postgres
+# What needs a browser, an anvil node, a C compiler, a PostgreSQL server, a package index or Ray, and most of the time:
+# for test-all.
+HEAVY := anvil or browser or native or packages or postgres or ray
 # Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
-FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6 TRACKER_TAKEOVERS=2
+FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6 TRACKER_TAKEOVERS=2 BEAMISH_CLUSTER_SEEDS=8
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100 TAKEOVERS=20
 LIVES ?= 1600
 KILLS ?= 1000
 TAKEOVERS ?= 100
+SEEDS ?= 10000
 # Of bench-peers: CPYTHON=3.11; the newest that this machine has if it is not given.
 CPYTHON ?=
 LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
@@ -20,13 +22,20 @@ LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
 # Tests start hundreds of programs, which would compile every module without the bytecode of others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-all test-everything test-native stress walks check format docs bench peers bench-peers bench-tracker bench-native soak soak-native lock clean
+.PHONY: help run test test-all test-everything test-native stress walks check format docs dist bench peers bench-peers bench-tracker bench-native soak soak-cluster soak-native ray lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 $(VENV)/ready: $(LOCKED) tools/environment
 	@tools/environment $(PYTHON) $(VENV)
+
+# Only for tests: the tracker and its demo need no Ray.
+$(VENV)/ray: $(VENV)/ready packages/beamish/tests/cluster/requirements.txt
+	@tools/environment $(PYTHON) $(VENV) packages/beamish/tests/cluster/requirements.txt
+	@touch $@
+
+ray: $(VENV)/ray  ## Install Ray, which the tests of beamish.cluster need, into the environment
 
 run: $(VENV)/ready  ## Watch the tracker follow transactions of every kind
 	@$(BIN)/txtrack demo
@@ -36,12 +45,13 @@ ifdef ARGS
 	@$(BIN)/python -m pytest -q $(ARGS)
 else
 	@$(FEWER) $(MAKE) --no-print-directory test-everything TESTS='-m "not ($(HEAVY))"'
-	@echo "those with a browser, an anvil node, a C compiler or a PostgreSQL server: make test-all"
+	@echo "those with a browser, an anvil node, a C compiler, a PostgreSQL server, a package index or Ray: make test-all"
 endif
 
 test-all:  ## Run every test, on each supported CPython that this machine has
 	@fewer=; tools/pythons | while read -r version python; do \
 		echo "== CPython $$version"; \
+		$(MAKE) --no-print-directory ray PYTHON=$$python < /dev/null && \
 		env $$fewer $(MAKE) --no-print-directory test-everything PYTHON=$$python < /dev/null || exit 1; \
 		fewer="$(FEWER)"; \
 	done
@@ -77,6 +87,9 @@ docs: $(VENV)/ready  ## Build the documentation in docs/_build, warnings as erro
 	@$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
 	@echo docs/_build/index.html
 
+dist: $(VENV)/ready  ## Build the wheels and source distributions in dist/ (BEAMISH_REPOSITORY=URL adds links)
+	@$(BIN)/python tools/dist $(ARGS)
+
 bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
@@ -101,6 +114,9 @@ soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases 
 	@echo "$(TAKEOVERS) random take-overs between two machines:"
 	@TRACKER_TAKEOVERS=$(TAKEOVERS) $(BIN)/python -m pytest packages/transaction-tracker/tests/standby
 
+soak-cluster: $(VENV)/ray  ## Judge 10,000 random lives of a simulated cluster, then harm a real one; about 2 hours
+	@BEAMISH_CLUSTER_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/cluster
+
 soak-native: $(VENV)/ready  ## Run the native core under sanitizers, without memory and over and over; some minutes
 	@$(BIN)/python packages/beamish/tests/native/soak.py
 
@@ -109,4 +125,4 @@ lock:  ## Pin the dependencies again (needs uv)
 		--no-emit-index-url --no-emit-find-links --upgrade requirements.in -o requirements.lock
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build
+	rm -rf .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist docs/_build

@@ -1,6 +1,8 @@
 """Sphinx: the tutorial and the guides in Markdown, the reference from docstrings."""
 
 import os
+from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 # The reference shows the functions in Python, with their types, not those of the native core.
@@ -15,8 +17,28 @@ from transaction_tracker.cli.app import application
 
 project = "beamish"
 author = "the authors of beamish"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+release = version_of("beamish")
+version = ".".join(release.split(".")[:2])
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build"]
+
+# -- What only a published site has
+
+# Read the Docs names the repository that it has cloned; another builder sets BEAMISH_REPOSITORY.
+# No file of the repository holds its own address.
+_given = os.environ.get("BEAMISH_REPOSITORY") or os.environ.get("READTHEDOCS_GIT_CLONE_URL", "")
+repository = _given.removesuffix(".git").rstrip("/") if _given.startswith("https://") else ""
+
+# Links to the documentation of Python need its inventory, which a build without network has not.
+intersphinx_mapping = (
+    {"python": ("https://docs.python.org/3", None)} if "READTHEDOCS" in os.environ else {}
+)
 
 html_theme = "furo"
 html_title = "beamish"
@@ -25,6 +47,17 @@ html_css_files = ["beamish.css"]
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
+if repository:
+    html_theme_options = {
+        "source_view_link": f"{repository}/blob/main/docs/{{filename}}",
+        "source_edit_link": f"{repository}/edit/main/docs/{{filename}}",
+        "footer_icons": [{"name": "Repository", "url": repository, "html": "Repository"}],
+    }
+
+# The prompt of a terminal is not copied.
+copybutton_prompt_text = "$ "
+# Only shell and Python blocks are pasted somewhere.
+copybutton_selector = "div.highlight-sh pre, div.highlight-python pre, div.highlight-text pre"
 
 # -- Markdown
 
@@ -51,7 +84,9 @@ nitpick_ignore_regex = [
     ("py:(class|obj)", r"(asyncio|dataclasses|collections\.abc|contextlib|pathlib|ssl|typing)\..*"),
     ("py:class", r"(opentelemetry|prometheus_client)\..*"),
     ("py:(class|obj)", r"(beamish\..*\.)?(E|P|R|S|T|Ts)"),  # type variables
-    ("py:class", r"beamish\._.*"),  # types that are only returned and passed on
+    # Types that are only returned and passed on.
+    ("py:class", r"beamish\.(cluster\.)?_.*"),
+    ("py:class", r"beamish\.testing\.cluster\.world\..*"),
 ]
 
 
@@ -78,8 +113,30 @@ def add_commands(_app: Sphinx, page: str, source: list[str]) -> None:
         source[0] += said[said.index("\n### ") :]
 
 
+def add_changelog(_app: Sphinx, page: str, source: list[str]) -> None:
+    """End the page of the changelog with the changes since the last release, and all releases."""
+    if page != "changelog":
+        return
+    root = Path(__file__).parent.parent
+    for kind in ("added", "changed", "deprecated", "removed", "fixed", "security"):
+        fragments = [path.read_text() for path in sorted(root.glob(f"changelog.d/*.{kind}.md"))]
+        if fragments:
+            source[0] += f"\n### {kind.capitalize()}\n\n" + "\n".join(fragments)
+    source[0] += "\n" + (root / "CHANGELOG.md").read_text().split("<!-- releases -->")[1]
+
+
+def set_title(
+    _app: Sphinx, page: str, _template: str, context: dict[str, Any], _tree: object
+) -> None:
+    """Show the pages of the tracker under the tracker's title, beside the page's own."""
+    if page.startswith("tracker"):
+        context["docstitle"] = context["project"] = "transaction_tracker"
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the role of single backticks, and the commands."""
     app.add_role("ours", Ours())
     app.connect("source-read", add_commands)
+    app.connect("source-read", add_changelog)
+    app.connect("html-page-context", set_title)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

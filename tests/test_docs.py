@@ -9,6 +9,8 @@ An ``output`` block is what has been printed since the one before it; ``…`` in
 text, and so does the number in a pid; a page may leave all output out. A page that defines tests is
 run by pytest.
 
+All pages together pass ``mypy --strict``, so that what a reader pastes has types.
+
 Blocks in ``sh``, ``text`` and ``elixir`` are only shown.
 """
 
@@ -22,6 +24,8 @@ import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+# Apart from the cache of `make check`, because both can run at the same time.
+CACHE = DOCS.parent / ".mypy_cache" / "docs"
 SHOWN = {"elixir", "sh", "text"}
 ROLES = {"{toctree}", "{eval-rst}"}
 
@@ -109,6 +113,30 @@ def test_page_is_a_program_that_prints_what_the_page_says(page: Path, tmp_path: 
     ]
     assert not wrong, "\n".join(wrong)
     assert not expected or not printed[-1].strip(), f"{page} does not show: {printed[-1]}"
+
+
+def test_programs_of_all_pages_pass_mypy_strict(tmp_path: Path) -> None:
+    files = {}
+    for page in pages_with("python"):
+        name = re.sub(r"\W", "_", shown(page.with_suffix(""))) + ".py"
+        files[name] = shown(page)
+        (tmp_path / name).write_text(program(page))
+
+    # The configuration of the repository is strict, and knows the folders of the packages.
+    config = ["--config-file", str(DOCS.parent / "pyproject.toml"), "--cache-dir", str(CACHE)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", *config, *(str(tmp_path / name) for name in files)],
+        capture_output=True,
+        cwd=DOCS.parent,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    said = ran.stdout
+    for name, page_name in files.items():
+        said = said.replace(str(tmp_path / name), f"docs/{page_name}").replace(name, page_name)
+    assert ran.returncode == 0, said + ran.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=shown)

@@ -35,7 +35,16 @@ LAYERS = {
             "partition_supervisor",
             "task_supervisor",
         },
-        {"_signals", "application", "testing", "shell", "from_thread", "_snapshots", "erlang"},
+        {
+            "_signals",
+            "application",
+            "testing",
+            "shell",
+            "from_thread",
+            "_snapshots",
+            "erlang",
+            "cluster",
+        },
         {"observer", "exporters", "_accelerate"},
         {"__init__", "__main__"},
     ],
@@ -57,6 +66,7 @@ LAYERS = {
         {"rpc", "params", "wire", "calls", "faults", "logs"},
         {"ethereum", "controls", "fault_controls", "request_handler", "websocket", "listener"},
         {"server"},
+        {"bitcoin"},
         {"demo"},
         {"commands"},
         {"__init__"},
@@ -199,7 +209,7 @@ def test_beamish_imports_only_the_standard_library_and_itself() -> None:
     import sys
 
     allowed = sys.stdlib_module_names | {"beamish"}
-    optional = {"exporters", "observer", "shell", "testing"}  # extras may need more
+    optional = {"cluster", "exporters", "observer", "shell", "testing"}  # extras may need more
     foreign = []
     for path in modules("beamish"):
         if room("beamish", path) in optional:

@@ -159,7 +159,7 @@ def test_command_that_fails_without_a_fault_notices_nothing(tree: Path) -> None:
     assert "faults noticed" not in output
 
 
-TABLES = sorted(ROOT.glob("packages/*/tests/**/faults.toml"))
+TABLES = [ROOT / "tests/faults.toml", *sorted(ROOT.glob("packages/*/tests/**/faults.toml"))]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: str(table.relative_to(ROOT)))

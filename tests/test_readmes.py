@@ -45,5 +45,7 @@ def test_every_readme_shows_a_program_that_runs() -> None:
 @pytest.mark.parametrize("page", [*READMES, *sorted(ROOT.glob("*.md")), *ROOT.glob("docs/*.md")])
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    # The forge serves these beside the files: no file holds the address of the repository.
+    links = [link for link in links if not link.startswith("../../actions/")]
 
     assert [link for link in links if not (page.parent / link).exists()] == []

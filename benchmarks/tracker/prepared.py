@@ -67,7 +67,7 @@ def seen(tx: Transaction, required: int) -> Event:
         Tracked(tx.hash, required),
         state="pending",
         version=1,
-        slot=told.slot,
+        slots=told.slots,
         content=told.content,
         max_fee=told.max_fee,
         waiting_since=time.time(),

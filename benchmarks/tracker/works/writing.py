@@ -46,7 +46,7 @@ def mined(pending: Tracked, block: BlockRef) -> Event:
 
 
 def _slots(events: tuple[Event, ...]) -> dict[str, str]:
-    return {str(event.tracked.slot): event.tracked.id for event in events}
+    return {slot: event.tracked.id for event in events for slot in event.tracked.slots}
 
 
 def _timed(store: Database, step: Step) -> float:

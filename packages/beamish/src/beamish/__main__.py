@@ -1,6 +1,7 @@
 """``python -m beamish``: a shell in an application, and a look into a running program."""
 
 import argparse
+import os
 import platform
 import sys
 from pathlib import Path
@@ -55,6 +56,12 @@ _TRACE = """\
 Print each message that a server handles, each reply and each change of its state, for 60 s or 1,000
 events. A running program must have started its Observer with allow_actions=True."""
 
+_STORE = "BEAMISH_CLUSTER_STORE"
+
+_CLUSTER = """\
+Print the shards of a cluster: the epoch of each owner, the rest of its lease, its children that
+run and that were given up, its host and node. Exits with status 0 if every shard has an owner."""
+
 _PID = "the number in its pid, its pid, or its local name"
 
 
@@ -79,10 +86,22 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(running.info(options.target, options.pid))
     if options.command == "trace":
         sys.exit(running.trace(options.target, options.pid))
+    if options.command == "cluster":
+        sys.exit(_cluster(options))
     if options.command == "shell":
         history = Path(options.history).expanduser() if options.history else None
         sys.exit(command.shell(options.target, history))
     parser.print_help()
+
+
+def _cluster(options: argparse.Namespace) -> int:
+    from beamish.cluster.status import status  # the other commands load nothing of the cluster
+
+    store = options.store or os.environ.get(_STORE)
+    if not store:
+        print(f"error: give --store, or the connection string in {_STORE}", file=sys.stderr)
+        return 2
+    return status(options.name, store)
 
 
 class _Version(argparse.Action):
@@ -139,6 +158,14 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("pid", metavar="PROCESS", help=_PID)
     trace = _add(commands, "trace", "print what a server does", _TRACE, program=True)
     trace.add_argument("pid", metavar="PROCESS", help=_PID)
+    cluster = commands.add_parser("cluster", help="inspect a cluster", description=_CLUSTER)
+    cluster.add_argument("action", choices=("status",), help="print the shards and their owners")
+    cluster.add_argument("name", metavar="NAME", help="the name of the cluster")
+    cluster.add_argument(
+        "--store",
+        metavar="DSN",
+        help=f"the connection string of its store (default: the environment variable {_STORE})",
+    )
     return parser
 
 

@@ -140,7 +140,7 @@ async def test_exit_signal_ends_a_server_that_never_rests() -> None:
 async def test_full_mailbox_is_worked_off_in_bounded_batches(settle) -> None:
     beats = [0]
     pid = await Echo.start()
-    for _ in range(100_000):
+    for _ in range(400_000):
         process.send(pid, "message")
 
     beating = asyncio.create_task(beat(beats))

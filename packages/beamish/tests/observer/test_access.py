@@ -1,11 +1,13 @@
 """Who can read, who can act, and what every response carries."""
 
+from pathlib import Path
+
 import pytest
 
 from beamish import process
 from beamish.observer import ObserverApp
 from beamish.observer.access import is_loopback
-from beamish.observer.page import FILES, POLICY
+from beamish.observer.static import OBSERVER, POLICY, SHARED, with_shared
 
 from .conftest import Observe
 from .support import TOKEN, act, ask
@@ -64,12 +66,12 @@ async def test_page_itself_needs_no_token(observe: Observe) -> None:
 
 
 async def test_page_asks_for_nothing_of_another_site(observe: Observe) -> None:
-    for name, (content, _) in FILES.items():
+    for name, (content, _) in OBSERVER.items():
         outside = [line for line in content.split(b"\n") if b"://" in line]
         known = (b"http://www.w3.org/2000/svg", b'partition("://")')
         assert [line for line in outside if not any(one in line for one in known)] == [], name
-    assert b"<script>" not in FILES["index.html"][0]
-    assert b"style=" not in FILES["index.html"][0]
+    assert b"<script>" not in OBSERVER["index.html"][0]
+    assert b"style=" not in OBSERVER["index.html"][0]
 
 
 async def test_policy_allows_no_html_from_text_and_no_other_site() -> None:
@@ -178,3 +180,14 @@ def test_token_of_another_type_is_refused() -> None:
 )
 def test_loopback_is_recognised(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_page_cannot_have_a_file_with_the_name_of_a_shared_file(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    (tmp_path / "notes.txt~").write_text("a backup")
+    found = with_shared(tmp_path)
+    (tmp_path / "dom.js").write_text("// mine")
+
+    assert found.keys() - SHARED.keys() == {"index.html"}
+    with pytest.raises(ValueError, match=r"names of shared files; got dom\.js"):
+        with_shared(tmp_path)

@@ -320,6 +320,10 @@ async def test_metrics_appear_while_they_are_watched(observe: Observe, browser: 
         await Worker.add("first", 1)
 
     await browser.until_text("table", "beamish.call.stop")
+    await browser.until_text(".charts", "Calls per second")
+    # Two snapshots later, the charts show what has happened between them.
+    await browser.until("document.querySelectorAll('.chart polyline').length >= 2")
+    assert browser.console() == []
 
 
 async def test_hostile_names_are_shown_as_text(observe: Observe, browser: Any) -> None:
@@ -393,9 +397,9 @@ async def test_refresh_is_remembered(observe: Observe, browser: Any) -> None:
 
 async def test_sign_in_and_out(observe: Observe, browser: Any) -> None:
     await browser.open(await observe(token=TOKEN))
-    await browser.until_text("#door", "This observer requires a token.")
+    await browser.until_text("#door", "This service requires a token.")
     await browser.enter("#token", "not-the-right-token")
-    await browser.until_text("#door", "The token is not valid")
+    await browser.until_text("#door", "The token is unknown, expired or revoked")
     await browser.enter("#token", TOKEN)
     await browser.until_text("#link", "Live")
     await browser.run("location.reload()")
@@ -403,7 +407,7 @@ async def test_sign_in_and_out(observe: Observe, browser: Any) -> None:
 
     await browser.click("#forget")
 
-    await browser.until_text("#door", "This observer requires a token.")
+    await browser.until_text("#door", "This service requires a token.")
     assert await browser.run("return sessionStorage.length") == 0
 
 

@@ -330,3 +330,9 @@ async def test_stop_removes_the_socket(program: Pid, tmp_path: Path) -> None:
     await Observer.stop(pid, "shutdown")
 
     assert not path.exists()
+
+
+def test_application_can_have_a_link_back() -> None:
+    assert ObserverApp(home="../")
+    with pytest.raises(ValueError, match="home must be a path or an http"):
+        ObserverApp(home="javascript:alert(1)")

@@ -40,7 +40,7 @@ from .support import REGISTRY, WORKERS, Worker, read, start_workers, until
         ("search", "x" * 201, "search can have 200 characters; got 201"),
         ("open", "1,x", "open must be a whole number"),
         ("open", ",".join(["1"] * 201), "open can name 200 supervisors; got 201: close some"),
-        ("page", "2", "unknown parameter 'page'; use dir, limit, open, pid, search, sort"),
+        ("side", "2", "unknown parameter 'side'; use dir, limit, open, page, pid, search, sort"),
     ],
 )
 def test_invalid_parameter_is_explained(name: str, value: str, said: str) -> None:

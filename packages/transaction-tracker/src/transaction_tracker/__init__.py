@@ -1,6 +1,7 @@
 """One supervised, registered, long-lived process per money transaction."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from transaction_tracker.lazy import importer
 
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
     from transaction_tracker.delivery.listener import StoredEvent
     from transaction_tracker.domain import (
         BlockRef,
+        EndedError,
         Event,
         InvalidTransactionError,
         NotTrackedError,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BlockRef",
     "ChainSource",
+    "EndedError",
     "EthereumSource",
     "Event",
     "InvalidTransactionError",
@@ -60,6 +63,7 @@ _MODULES = {
     "service": ("Settings", "TransactionTrackerApplication"),
     "domain": (
         "BlockRef",
+        "EndedError",
         "Event",
         "InvalidTransactionError",
         "NotTrackedError",
@@ -80,7 +84,7 @@ _MODULES = {
     "tracker": ("TransactionTracker",),
 }
 
-__getattr__ = importer(__name__, _MODULES)
+__getattr__: Callable[[str], Any] = importer(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

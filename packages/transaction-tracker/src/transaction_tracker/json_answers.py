@@ -17,6 +17,7 @@ the containers of the spine.
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
@@ -71,14 +72,23 @@ The longest string is the data of a log: 8 MiB, which costs 64 million gas.
 """
 
 
-async def parse(text: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
+async def parse(
+    text: bytes,
+    limits: JsonLimits = DEFAULT_LIMITS,
+    loads: Callable[[bytes], Any] = orjson.loads,
+) -> Any:
     """Return the value of a JSON text; other tasks can run while a long text is parsed.
+
+    Args:
+        text: The text.
+        limits: Limits for it.
+        loads: Parses one piece, or raises ``ValueError``.
 
     Raises:
         NotJsonError: The text is not JSON, or is nested too deep.
         TooManyValuesError: The text has more or longer values than the limits allow.
     """
-    pieces = _Pieces(text, limits)
+    pieces = _Pieces(text, limits, loads)
     while not pieces.scan_block():
         await asyncio.sleep(0)
     return pieces.value
@@ -91,11 +101,13 @@ class _Pieces:
     Attributes:
         text: The text.
         limits: Limits for the text.
+        loads: Parses one piece.
         value: The value, as far as it is parsed.
     """
 
     text: bytes
     limits: JsonLimits
+    loads: Callable[[bytes], Any]
     value: Any = None
     # The current piece: its start, and how far it is scanned.
     _start: int = 0
@@ -200,7 +212,7 @@ class _Pieces:
         text = self.text[self._start : self._at]
         if self._spine and text.lstrip()[:1] in (b"", b"]", b"}"):
             raise NotJsonError("a comma must be between two values")
-        piece = _loads(b"".join((self._opened(), text, _closed(open_after))))
+        piece = self._parsed(b"".join((self._opened(), text, _closed(open_after))))
         if self._spine:
             _add(self._spine, piece)
         else:
@@ -241,6 +253,12 @@ class _Pieces:
             limit = self.limits.max_depth
             raise NotJsonError(f"brackets must match and be nested at most {limit} deep")
 
+    def _parsed(self, text: bytes) -> Any:
+        try:
+            return self.loads(text)
+        except ValueError as error:
+            raise NotJsonError(str(error)) from None
+
     def _opened(self) -> bytes:
         outer = b"".join(_OPENERS[bracket] for bracket in self._open[:-1])
         return outer + self._open[-1:]
@@ -253,13 +271,6 @@ def _last_comma(parts: list[bytes], first: int) -> tuple[int, int] | None:
         if (comma := parts[number].rfind(b",")) >= 0:
             return number, comma
     return None
-
-
-def _loads(text: bytes) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise NotJsonError(error.msg) from None
 
 
 def _closed(brackets: bytes) -> bytes:

@@ -21,11 +21,11 @@ from transaction_tracker.store.access import (
     touch_token,
 )
 from transaction_tracker.store.history import events_page, last_events
+from transaction_tracker.store.listing import TransactionFilter, id_page
 from transaction_tracker.store.pages import (
     last_position,
     touch,
     transaction_page,
-    transactions_page,
 )
 
 from .support import move, register, serving
@@ -77,8 +77,9 @@ async def test_pages_are_the_same_in_any_database(database_url: str) -> None:
         await move("bbbbbbbb", state="pending")
         await move("bbbbbbbb", state="missing")
 
-        listed = await Store.run(partial(transactions_page, after="aaaaaaaa", limit=5))
-        some = await Store.run(partial(transactions_page, after=None, limit=5, states=["missing"]))
+        listed = await Store.run(partial(id_page, after="aaaaaaaa", limit=5))
+        missing = TransactionFilter(states=frozenset({"missing"}))
+        some = await Store.run(partial(id_page, after=None, limit=5, wanted=missing))
         one = await Store.run(partial(transaction_page, transaction="cccccccc"))
         page = await Store.run(partial(events_page, after=1, limit=5))
         last = await Store.run(partial(last_events, transaction="bbbbbbbb", limit=1))

@@ -11,9 +11,10 @@ from typing import get_args
 import pytest
 from yarl import URL
 
+from beamish.observer.static import SHARED
 from transaction_tracker import api
 from transaction_tracker.api.access import PUBLIC
-from transaction_tracker.api.dashboard import FILES, PAGE
+from transaction_tracker.api.dashboard import FILES, OBSERVER_PATHS, PAGE
 from transaction_tracker.api.documentation import STYLE
 from transaction_tracker.domain import State
 
@@ -116,7 +117,8 @@ async def test_public_paths_are_exactly_the_listed_ones(closed: Client) -> None:
     opened = {path for path in paths if (await nobody.get(path)).status != 401}
 
     assert opened == {"/healthz", "/readyz"}
-    assert PUBLIC - FILES.keys() == {"/healthz", "/readyz", "/openapi.json", "/docs"}
+    pages = FILES.keys() | OBSERVER_PATHS
+    assert PUBLIC - pages == {"/healthz", "/readyz", "/openapi.json", "/docs"}
     assert not [path for path in described if path in FILES or path.startswith("/assets")]
 
 
@@ -180,7 +182,7 @@ def test_each_file_is_small_and_used() -> None:
 
 
 def test_page_has_every_state() -> None:
-    source = FILES["/assets/dom.js"][0].decode()
+    source = FILES["/assets/states.js"][0].decode()
     tables = re.findall(r"export const (?:OPEN|ENDED) = {(.*?)}", source, re.DOTALL)
     known = re.findall(r"(\w+): ", "".join(tables))
 
@@ -217,16 +219,22 @@ def luminance(colour: str) -> float:
 
 def test_requests_of_the_page_are_in_the_description() -> None:
     text = "".join(content.decode() for content, _ in FILES.values())
-    asked = set(re.findall(r'(?:json|text|ask)\([`"]([\w/]+)', text))
+    asked = set(re.findall(r'(?:json|text|ask|post)\([`"]([\w/]+)', text))
 
     assert asked == {
         "metrics",
         "readyz",
         "v1/alerts",
         "v1/deliveries",
+        "v1/deliveries/resume",
         "v1/endpoints",
+        "v1/endpoints/",
+        "v1/history",
         "v1/providers",
+        "v1/providers/",
+        "v1/service",
         "v1/stream",
+        "v1/transactions",
         "v1/transactions/",
     }
 
@@ -238,5 +246,5 @@ def test_wheel_contains_all_files(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())
     wanted = {f"transaction_tracker/api/assets/{file.name}" for file in FOLDER.iterdir()}
-    assert len(wanted) == len(FILES)
+    assert len(wanted) == len(FILES) - len(SHARED)
     assert wanted <= held

@@ -16,7 +16,13 @@ from .support import Client
 # Clients are generated from these: a change breaks their programs.
 OPERATION_IDS = {
     *("registerTransactions", "listTransactions", "getTransaction", "untrackTransaction"),
-    *("recheckTransaction", "waitForTransaction", "listEvents", "streamEvents"),
+    *(
+        "changeTransaction",
+        "recheckTransaction",
+        "waitForTransaction",
+        "listEvents",
+        "streamEvents",
+    ),
     *("createEndpoint", "listEndpoints", "getEndpoint", "updateEndpoint", "deleteEndpoint"),
     *("enableEndpoint", "disableEndpoint", "rotateEndpointSecret", "testEndpoint"),
     *("redeliverEvents", "listDeadLetters", "getDeliveries", "resumeDeliveries"),

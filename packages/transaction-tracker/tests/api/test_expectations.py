@@ -11,7 +11,7 @@ from transaction_tracker.delivery import payload
 from transaction_tracker.domain import Difference, Event, Expectation, Tracked, Transfer
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import OpenTransactions
-from transaction_tracker.store.details import NAMES
+from transaction_tracker.store.details import NAMES, OUTPUT_NAMES
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.tracker import TrackerContext
 
@@ -110,7 +110,7 @@ async def test_transaction_without_details_has_none(client: Client) -> None:
     assert (found["details"], found["expectation"]) == (None, None)
     (event,) = found["history"]
     assert (event["details"], event["expectation"]) == (None, None)
-    assert event["payload_version"] == 2
+    assert event["payload_version"] == 3
 
 
 def test_webhook_has_what_was_stored_with_its_event() -> None:
@@ -127,7 +127,7 @@ def test_webhook_has_what_was_stored_with_its_event() -> None:
 async def test_description_has_the_names_that_are_stored(client: Client) -> None:
     schemas = (await client.get("/openapi.json")).json["components"]["schemas"]
 
-    assert tuple(schemas["DetailsView"]["properties"]) == NAMES
+    assert tuple(schemas["DetailsView"]["properties"]) == (*NAMES, *OUTPUT_NAMES)
     transfer = {
         {"sender": "from", "recipient": "to"}.get(field.name, field.name)
         for field in fields(Transfer)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from transaction_tracker.api.guard import Guard
-from transaction_tracker.api.registering import ADDRESS_PATTERN, AMOUNT_PATTERN
+from transaction_tracker.api.registering import ADDRESS_PATTERN, AMOUNT_PATTERN, RAW_PATTERN
 from transaction_tracker.api.validation import FORMS
 from transaction_tracker.sources.ethereum import fields
 
@@ -168,8 +168,14 @@ async def test_every_pattern_of_the_api_is_described(client: Client) -> None:
     found = {json.loads(f'"{text}"') for text in re.findall(r'"pattern": "(.*?[^\\])"', described)}
 
     # The source describes wrong ids, the middleware wrong idempotency keys, and the tracker wrong
-    # expectations.
-    elsewhere = {fields.HASH_PATTERN, r"^[\x21-\x7e]+$", ADDRESS_PATTERN, AMOUNT_PATTERN}
+    # expectations and raw transactions.
+    elsewhere = {
+        fields.HASH_PATTERN,
+        RAW_PATTERN,
+        r"^[\x21-\x7e]+$",
+        ADDRESS_PATTERN,
+        AMOUNT_PATTERN,
+    }
     assert found - elsewhere == set(FORMS)
 
 

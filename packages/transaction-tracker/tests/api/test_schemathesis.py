@@ -1,6 +1,7 @@
 """The API conforms to its description, for valid and invalid data."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +17,10 @@ from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
 from txtrack_devnode import Chain, DevelopmentNode
 
+from ..signing import legacy  # noqa: TID252
 from .support import make_token
+
+HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]{2})+")
 
 KNOWN = "0x" + "ab" * 32
 
@@ -97,6 +101,10 @@ def ask_what_is_there(schema: BaseSchema, token: str) -> None:
         body=[{"id": KNOWN, "metadata": {"a": 1}}, {"id": "no"}], media_type="application/json"
     )
     posted.call_and_validate(headers=headers)
+    changed = schema["/v1/transactions/{id}"]["PATCH"].Case(
+        path_parameters={"id": KNOWN}, body={"confirmations": 7}, media_type="application/json"
+    )
+    changed.call_and_validate(headers=headers)
     for path, method in (
         ("/v1/transactions/{id}", "GET"),
         ("/v1/transactions/{id}/recheck", "POST"),
@@ -110,6 +118,13 @@ def ask_what_is_there(schema: BaseSchema, token: str) -> None:
 
 
 def before_call(_context: Any, case: Any, _options: Any) -> None:
-    """Use each idempotency key once: a key repeated with other data is refused."""
+    """Replace what no schema can say.
+
+    Repeated idempotency keys, deadlines before 1970, and bytes that are not a signed transaction.
+    """
     if case.headers and len(case.headers.get("Idempotency-Key") or "") > 0:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
+    if isinstance(case.body, dict) and isinstance(given := case.body.get("deadline"), str):
+        case.body["deadline"] = re.sub(r"^(0\d|1[0-8]|19(?=[0-6]))", "20", given)
+    if isinstance(case.body, dict) and HEXADECIMAL.fullmatch(str(case.body.get("raw"))):
+        case.body["raw"] = legacy(0, "0x" + "35" * 20, chain_id=31337)

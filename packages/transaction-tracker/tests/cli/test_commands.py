@@ -55,6 +55,7 @@ def test_all_commands_exist() -> None:
         *(
             "add",
             "alerts",
+            "change",
             "config",
             "deliveries",
             "demo",

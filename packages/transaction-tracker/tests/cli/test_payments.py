@@ -9,6 +9,7 @@ from transaction_tracker.cli import payments
 from txtrack_devnode import DevelopmentNode
 from txtrack_devnode.tokens import transfer_data
 
+from ..signing import SENDER, legacy  # noqa: TID252
 from .conftest import Command
 
 
@@ -83,3 +84,68 @@ def test_transfers_that_are_left_out_are_counted() -> None:
     details = {"transfers": [], "transfer_count": 1_234}
 
     assert list(payments.transfers({"details": details})) == ["and 1,234 more token transfers"]
+
+
+@pytest.mark.usefixtures("service")
+class TestSenderAndNonce:
+    async def test_whichever_transaction_has_the_nonce_is_tracked(
+        self, command: Command, node: DevelopmentNode
+    ) -> None:
+        sender, shop, *_ = node.chain.accounts
+        key = f"{sender.lower()}:0"
+
+        added = await command("add", "--sender", sender, "--nonce", "0", "--expires-in", "1h")
+        tx = node.chain.submit(sender, shop, 5).hash
+        waited = await command("wait", key)
+        shown = await command("get", key)
+
+        assert added.out == f"{key} registered\n"
+        assert (added.status, waited.status, shown.status) == (0, 0, 0)
+        assert tx in shown.out
+
+    @pytest.mark.parametrize(
+        ("flags", "words"),
+        [
+            ((), "give the ids of transactions, or --sender and --nonce, or --raw"),
+            (("--sender", "0x"), "give --sender and --nonce together"),
+            (("--nonce", "1"), "give --sender and --nonce together"),
+            (("--sender", "0x12", "--nonce", "1"), "sender: expected an address"),
+            (("--sender", "0x12", "--nonce", "-1"), "--nonce"),
+        ],
+    )
+    async def test_wrong_flags_are_refused(
+        self, command: Command, flags: tuple[str, ...], words: str
+    ) -> None:
+        ran = await command("add", *flags)
+
+        assert ran.status == 2
+        assert words in ran.err
+
+
+@pytest.mark.usefixtures("service")
+class TestRaw:
+    async def test_raw_transaction_is_read_from_a_file(
+        self, command: Command, node: DevelopmentNode, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "signed.txt"
+        file.write_text(f"{legacy(5, node.chain.accounts[1], 7, chain_id=31337)}\n")
+
+        added = await command("add", "--raw", str(file))
+        (line,) = added.out.splitlines()
+        shown = await command("get", line.split()[0])
+
+        assert added.status == 0
+        assert SENDER in shown.out
+
+    async def test_invalid_transactions_are_refused(self, command: Command, tmp_path: Path) -> None:
+        file = tmp_path / "signed.txt"
+        file.write_text("0x02c0")
+
+        refused = await command("add", "--raw", str(file))
+        missing = await command("add", "--raw", str(tmp_path / "none.txt"))
+        sent = await command("add", "--raw", str(file), "--rebroadcast")
+
+        assert (refused.status, missing.status, sent.status) == (2, 2, 2)
+        assert "raw: cannot decode it: expected a list of 12 fields" in refused.err
+        assert "cannot read" in missing.err
+        assert "does not send transactions" in sent.err

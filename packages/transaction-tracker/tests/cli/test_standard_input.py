@@ -17,6 +17,8 @@ app = application()
 SECRET = f"whsec_{'A' * 32}"
 VERIFY = ["--id", "a", "--timestamp", "1", "--signature", "v1,x", "--secret", SECRET]
 NEEDED = {("webhook", "verify"): VERIFY}
+# Of a command that reads a file by an option.
+OPTIONS = {("add",): ["--raw"]}
 
 
 def readers(group: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -37,14 +39,15 @@ READERS = sorted(readers())
 
 
 def test_commands_that_read_a_file_are_known() -> None:
-    assert READERS == [("import",), ("webhook", "verify")]
+    assert READERS == [("add",), ("import",), ("webhook", "verify")]
 
 
 @pytest.mark.parametrize("path", READERS, ids=" ".join)
 def test_hyphen_is_standard_input(path: tuple[str, ...]) -> None:
-    _, bound, _ = app.parse_args([*path, STDIN, *NEEDED.get(path, ())], exit_on_error=False)
+    words = [*path, *OPTIONS.get(path, ()), STDIN, *NEEDED.get(path, ())]
+    _, bound, _ = app.parse_args(words, exit_on_error=False)
 
-    assert bound.args[0] == STDIN
+    assert STDIN in (*bound.args, *bound.kwargs.values())
 
 
 @pytest.mark.parametrize("path", READERS, ids=" ".join)

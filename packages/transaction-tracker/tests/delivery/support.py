@@ -34,7 +34,7 @@ def in_state(before: Tracked, state: State) -> Tracked:
         before,
         state=state,
         version=before.version + 1,
-        slot=f"slot of {before.id}",
+        slots=(f"slot of {before.id}",),
         content="c",
         anchor=TEN.ref if decided else None,
         outcome=Outcome(succeeded=True, fee=21) if decided else None,

@@ -63,6 +63,7 @@ async def test_webhook_has_the_documented_fields(
     assert second["type"] == "transaction.mined"
     assert second["data"] == {
         "id": "tx",
+        "hash": None,
         "version": 2,
         "state": "mined",
         "previous": "pending",
@@ -77,7 +78,7 @@ async def test_webhook_has_the_documented_fields(
         "reason": None,
         "flags": [],
         "metadata": {"order": 7},
-        "payload_version": 2,
+        "payload_version": 3,
         "details": None,
         "expectation": None,
     }

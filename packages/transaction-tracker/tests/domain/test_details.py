@@ -25,7 +25,7 @@ TEN = BlockRef(10, "ten")
 TRANSFER = Transfer(0, "erc20", "token", "alice", "bob", value=5)
 EXECUTION = Execution(21_000, 1_700_000_000, None, (TRANSFER,))
 PAYMENT = Payment("alice", "bob", 5, 7)
-TRANSACTION = Transaction("tx", "alice:7", "pay bob 5", payment=PAYMENT)
+TRANSACTION = Transaction("tx", ("alice:7",), "pay bob 5", payment=PAYMENT)
 OUTCOME = Outcome(True, 42, None, "total", 21_000, EXECUTION.effects, EXECUTION)
 REGISTERED = Tracked("tx", required=3)
 

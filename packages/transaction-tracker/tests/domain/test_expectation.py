@@ -10,6 +10,7 @@ from transaction_tracker.domain import (
     Difference,
     Execution,
     Expectation,
+    Output,
     Payment,
     State,
     Transfer,
@@ -173,3 +174,39 @@ def test_a_transaction_that_pays_nothing_never_matches(
 def test_impossible_expectations_are_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Expectation(**fields)  # type: ignore[arg-type]
+
+
+# -- On a chain without accounts
+
+OUTPUTS = (Output(0, 60, BOB), Output(1, 900, CAROL), Output(2, 40, BOB), Output(3, 0, None))
+SPENDING = Details(Payment(outputs=OUTPUTS, output_count=4))
+
+
+@pytest.mark.parametrize(
+    ("expectation", "differences"),
+    [
+        (Expectation(recipient=BOB, value=100), ()),
+        (Expectation(recipient=BOB, min_value=100), ()),
+        (Expectation(recipient=CAROL), ()),
+        (Expectation(recipient=BOB, value=60), (Difference("value", "60", "100"),)),
+        (Expectation(recipient=ALICE), (Difference("to", ALICE, BOB),)),
+        (Expectation(value=1_000), ()),
+    ],
+)
+def test_outputs_to_the_recipient_are_added(
+    expectation: Expectation, differences: tuple[Difference, ...]
+) -> None:
+    assert compare(expectation, "pending", SPENDING) == (not differences, differences)
+
+
+@pytest.mark.parametrize("expectation", [Expectation(recipient=BOB), Expectation(recipient=ALICE)])
+def test_answer_is_open_if_not_all_outputs_are_known(expectation: Expectation) -> None:
+    details = Details(Payment(outputs=OUTPUTS, output_count=5))
+
+    assert compare(expectation, "confirmed", details) == (None, ())
+
+
+def test_sender_of_outputs_is_unknown() -> None:
+    expectation = Expectation(sender=ALICE, recipient=BOB)
+
+    assert compare(expectation, "confirmed", SPENDING) == (None, ())

@@ -40,7 +40,7 @@ PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "states.md"
 POLICY = Policy(drop_blocks=2, drop_seconds=5.0)
 
 OURS, NEXT = BlockRef(10, "0xb"), BlockRef(11, "0xc")
-PAYMENT, RIVAL = Transaction("t", "slot", "content"), Transaction("w", "slot", "content")
+PAYMENT, RIVAL = Transaction("t", ("slot",), "content"), Transaction("w", ("slot",), "content")
 PAID, REVERTED = Outcome(True, 1), Outcome(False, 1)
 # All facts of a chain, of the deadline and of the user.
 FACTS: tuple[Observation, ...] = (
@@ -76,7 +76,7 @@ def first_names(header: str) -> tuple[str, ...]:
 
 
 def tracked_in(state: State) -> Tracked:
-    known = Tracked("t", 2, state=state, slot="slot", content="content", deadline=100.0)
+    known = Tracked("t", 2, state=state, slots=("slot",), content="content", deadline=100.0)
     if state in ("missing", "dropped"):
         return replace(known, missing_since=Sighting(1, 1.0))
     placed = state in ANCHORED or state in ENDS.values()

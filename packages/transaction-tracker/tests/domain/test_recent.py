@@ -8,8 +8,8 @@ def test_slot_is_found_with_its_block_and_transaction() -> None:
     recent.push(ONE, {"s": "a"})
     recent.push(TWO, {"t": "b"})
 
-    assert recent.taken("s") == (ONE, "a")
-    assert recent.taken("u") is None
+    assert recent.taken(["s"]) == (ONE, "a")
+    assert recent.taken(["u"]) is None
 
 
 def test_removed_block_took_no_slot() -> None:
@@ -19,7 +19,7 @@ def test_removed_block_took_no_slot() -> None:
     recent.drop(ONE)
     recent.drop(TWO)
 
-    assert recent.taken("s") is None
+    assert recent.taken(["s"]) is None
 
 
 def test_oldest_blocks_are_dropped_but_never_the_last_one() -> None:
@@ -27,8 +27,8 @@ def test_oldest_blocks_are_dropped_but_never_the_last_one() -> None:
     recent.push(ONE, {"s": "a", "t": "b"})
     recent.push(TWO, {str(number): "x" for number in range(9)})
 
-    assert recent.taken("s") is None
-    assert recent.taken("8") == (TWO, "x")
+    assert recent.taken(["s"]) is None
+    assert recent.taken(["8"]) == (TWO, "x")
 
 
 def test_cleared_blocks_took_no_slot() -> None:
@@ -37,7 +37,7 @@ def test_cleared_blocks_took_no_slot() -> None:
 
     recent.clear()
 
-    assert recent.taken("s") is None
+    assert recent.taken(["s"]) is None
 
 
 def test_slot_taken_by_two_transactions_of_one_chain_is_not_a_slot() -> None:
@@ -45,9 +45,9 @@ def test_slot_taken_by_two_transactions_of_one_chain_is_not_a_slot() -> None:
     recent.push(ONE, {"s": "a", "t": "b"})
     recent.push(TWO, {"s": "c"})
 
-    assert recent.taken("s") is None
-    assert recent.taken("t") == (ONE, "b")
-    assert not recent.is_free("s")
+    assert recent.taken(["s"]) is None
+    assert recent.taken(["t"]) == (ONE, "b")
+    assert not recent.is_free(["s"])
 
 
 def test_transaction_listed_in_two_blocks_takes_its_slot_once() -> None:
@@ -55,7 +55,7 @@ def test_transaction_listed_in_two_blocks_takes_its_slot_once() -> None:
     recent.push(ONE, {"s": "a"})
     recent.push(TWO, {"s": "a"})
 
-    assert recent.taken("s") == (TWO, "a")
+    assert recent.taken(["s"]) == (TWO, "a")
 
 
 def test_slot_is_valid_again_after_the_second_block_is_removed() -> None:
@@ -65,19 +65,19 @@ def test_slot_is_valid_again_after_the_second_block_is_removed() -> None:
 
     recent.drop(TWO)
 
-    assert recent.taken("s") == (ONE, "a")
+    assert recent.taken(["s"]) == (ONE, "a")
 
 
 def test_slot_is_free_while_no_block_took_it() -> None:
     recent = RecentSlots()
-    assert recent.is_free("s")
+    assert recent.is_free(["s"])
     recent.push(ONE, {"s": "a"})
-    assert not recent.is_free("s")
-    assert recent.is_free("t")
+    assert not recent.is_free(["s"])
+    assert recent.is_free(["t"])
 
     recent.drop(ONE)
 
-    assert recent.is_free("s")
+    assert recent.is_free(["s"])
 
 
 def test_recent_blocks_return_their_transactions_and_lowest_number() -> None:
@@ -88,3 +88,28 @@ def test_recent_blocks_return_their_transactions_and_lowest_number() -> None:
 
     assert recent.lowest == 7
     assert recent.among(["one", "two", "three"]) == {"one", "two"}
+
+
+def test_lowest_block_that_took_one_of_several_slots_is_found() -> None:
+    recent = RecentSlots()
+    recent.push(ONE, {"s": "a"})
+    recent.push(TWO, {"t": "b", "u": "b"})
+
+    assert recent.taken(["u", "t", "s"]) == (ONE, "a")
+    assert recent.taken(["x", "t"]) == (TWO, "b")
+
+
+def test_block_that_has_a_transaction_is_found() -> None:
+    recent = RecentSlots()
+    recent.push(ONE, {"s": "a"})
+    recent.push(TWO, {"t": "b"})
+
+    assert (recent.holder("a"), recent.holder("b"), recent.holder("c")) == (ONE, TWO, None)
+
+
+def test_one_taken_slot_of_several_is_not_free() -> None:
+    recent = RecentSlots()
+    recent.push(ONE, {"s": "a"})
+
+    assert not recent.is_free(["t", "s"])
+    assert recent.is_free([])

@@ -23,10 +23,10 @@ from transaction_tracker.domain import (
 DEPTH = 4  # required confirmations; no reorganisation here is as deep, so no final state changes
 NAMES = ("a", "a2", "b", "c")
 TRANSACTIONS = {
-    "a": Transaction("a", slot="alice:1", content="pay"),
-    "a2": Transaction("a2", slot="alice:1", content="pay"),
-    "b": Transaction("b", slot="bob:1", content="pay"),
-    "c": Transaction("c", slot="carol:1", content="pay"),
+    "a": Transaction("a", slots=("alice:1",), content="pay"),
+    "a2": Transaction("a2", slots=("alice:1",), content="pay"),
+    "b": Transaction("b", slots=("bob:1",), content="pay"),
+    "c": Transaction("c", slots=("carol:1",), content="pay"),
 }
 
 
@@ -52,14 +52,14 @@ class Model:
     def reorganise(self, depth: int, bodies: list[frozenset[str]]) -> list[Block]:
         """Replace the top ``depth`` blocks, and return the new ones."""
         kept = self.blocks[: max(1, len(self.blocks) - depth)]
-        used = {TRANSACTIONS[name].slot for block in kept for name in block.names}
+        used = {TRANSACTIONS[name].slots for block in kept for name in block.names}
         branch: list[Block] = []
         for body in bodies:
             self.serial += 1
             fitting = set()
             for name in sorted(body):
-                if TRANSACTIONS[name].slot not in used:
-                    used.add(TRANSACTIONS[name].slot)
+                if TRANSACTIONS[name].slots not in used:
+                    used.add(TRANSACTIONS[name].slots)
                     fitting.add(name)
             branch.append(child([*kept, *branch][-1], frozenset(fitting), self.serial))
         self.blocks = [*kept, *branch]
@@ -69,7 +69,7 @@ class Model:
         height = self.blocks[-1].link.number
         for block in self.blocks:
             for other in block.names:
-                if TRANSACTIONS[other].slot == TRANSACTIONS[name].slot:
+                if TRANSACTIONS[other].slots == TRANSACTIONS[name].slots:
                     deep = height - block.link.number + 1 >= DEPTH
                     number = block.link.number
                     if other == name:
@@ -86,7 +86,7 @@ class Played:
         self.chain = KeptChain(DEPTH + 8).push(genesis.link)
         self.agenda = Agenda()
         self.tracked = {
-            name: Tracked(name, DEPTH, state="pending", slot=tx.slot, content=tx.content)
+            name: Tracked(name, DEPTH, state="pending", slots=tx.slots, content=tx.content)
             for name, tx in TRANSACTIONS.items()
         }
 
@@ -108,7 +108,7 @@ class Played:
                 if name == winner:
                     fact = Included(tx, block.link.ref, Outcome(succeeded=True, fee=1))
                     self.observe(name, fact)
-                elif tx.slot == TRANSACTIONS[winner].slot:
+                elif tx.slots == TRANSACTIONS[winner].slots:
                     self.observe(name, Overtaken(TRANSACTIONS[winner], block.link.ref))
         for name, ref in self.agenda.due_by(block.link.number).items():
             self.observe(name, Buried(ref, self.chain.confirmations(ref)))

@@ -21,9 +21,11 @@ from transaction_tracker.domain import (
     Outcome,
     Overtaken,
     Policy,
+    Reason,
     Registration,
     Rejected,
     Reported,
+    Required,
     Seen,
     Sighting,
     State,
@@ -39,11 +41,11 @@ Table = dict[str, tuple[State, BlockRef | None]]
 
 HERE = BlockRef(10, "ten")
 ELSEWHERE = BlockRef(11, "eleven")
-PAYMENT = Transaction("tx", slot="alice:7", content="pay bob 5")
-FASTER = Transaction("faster", slot="alice:7", content="pay bob 5")
-NOTHING = Transaction("nothing", slot="alice:7", content="pay alice 0", cancels=True)
-OTHER = Transaction("other", slot="alice:7", content="pay carol 9")
-CHEAP = Transaction("tx", slot="alice:7", content="pay bob 5", max_fee=100)
+PAYMENT = Transaction("tx", slots=("alice:7",), content="pay bob 5")
+FASTER = Transaction("faster", slots=("alice:7",), content="pay bob 5")
+NOTHING = Transaction("nothing", slots=("alice:7",), content="pay alice 0", cancels=True)
+OTHER = Transaction("other", slots=("alice:7",), content="pay carol 9")
+CHEAP = Transaction("tx", slots=("alice:7",), content="pay bob 5", max_fee=100)
 GOOD = Outcome(succeeded=True, fee=21)
 BAD = Outcome(succeeded=False, fee=30, error="no money")
 
@@ -71,7 +73,7 @@ FACTS: dict[str, Observation] = {
     "shallow here": Buried(HERE, 2, frozenset(("safe", "finalized"))),
     "absent": Absent(20, NOW),
     "vanished": Vanished(20, NOW),
-    "vanished with its nonce used": Vanished(20, NOW, nonce_used=True),
+    "vanished with its nonce used": Vanished(20, NOW, "nonce-used"),
     "vanished too soon": Vanished(14, NOW),
     "vanished too early": Vanished(20, NOW - 50),
     "late": Late(NOW),
@@ -140,7 +142,7 @@ def in_state(state: State) -> Tracked:
     tracked = Tracked("tx", required=3, deadline=NOW - 10)
     if state == "registered":
         return tracked
-    tracked = replace(tracked, state=state, version=4, slot="alice:7", content="pay bob 5")
+    tracked = replace(tracked, state=state, version=4, slots=("alice:7",), content="pay bob 5")
     if state == "pending":
         return replace(tracked, waiting_since=NOW - 100)
     if state in ("missing", "dropped"):
@@ -304,11 +306,9 @@ def test_second_inclusion_does_not_restart_the_confirmations() -> None:
     assert (after.state, after.anchor) == ("confirmed", HERE)
 
 
-@pytest.mark.parametrize(("nonce_used", "reason"), [(False, None), (True, "nonce-used")])
-def test_dropped_transaction_has_a_reason_if_its_nonce_was_used(
-    nonce_used: bool, reason: str | None
-) -> None:
-    after, _ = transition(in_state("missing"), Vanished(20, NOW, nonce_used=nonce_used), POLICY)
+@pytest.mark.parametrize("reason", [None, "nonce-used", "conflicted"])
+def test_dropped_transaction_has_a_reason_if_its_nonce_was_used(reason: Reason | None) -> None:
+    after, _ = transition(in_state("missing"), Vanished(20, NOW, reason), POLICY)
 
     assert (after.state, after.reason) == ("dropped", reason)
 
@@ -362,7 +362,7 @@ def test_rival_of_unknown_content_is_not_repriced() -> None:
 def test_first_sighting_sets_slot_and_content() -> None:
     after, _ = transition(in_state("registered"), Seen(PAYMENT, NOW))
 
-    assert (after.slot, after.content) == ("alice:7", "pay bob 5")
+    assert (after.slots, after.content) == (("alice:7",), "pay bob 5")
 
 
 def test_one_confirmation_is_enough_if_one_is_required() -> None:
@@ -371,6 +371,20 @@ def test_one_confirmation_is_enough_if_one_is_required() -> None:
     after, _ = transition(mined, Buried(HERE, 1))
 
     assert after.state == "confirmed"
+
+
+@pytest.mark.parametrize(("required", "after"), [(3, 100), (200, 200), ("safe", "safe")])
+def test_transaction_can_need_more_confirmations_than_required(
+    required: Required, after: Required
+) -> None:
+    reward = replace(PAYMENT, slots=(), min_confirmations=100)
+    pending = replace(in_state("pending"), required=required)
+
+    mined, _ = transition(pending, Included(reward, HERE, GOOD))
+    early, _ = transition(mined, Buried(HERE, 99))
+    late, _ = transition(mined, Buried(HERE, 200, frozenset(("safe",))))
+
+    assert (mined.required, early.state, late.state) == (after, "mined", "confirmed")
 
 
 def test_due_height_has_the_required_confirmations() -> None:

@@ -26,11 +26,11 @@ CHAIN = KeptChain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 20)])
 TEN, ELEVEN = BlockRef(10, "10"), BlockRef(11, "11")
 LAST = BlockRef(12, "12")  # the third confirmation of block 10
 DEEP, SHALLOW = Buried(TEN, 3), Buried(TEN, 2)
-PAYMENT = Transaction("tx", "slot", "content")
+PAYMENT = Transaction("tx", ("slot",), "content")
 PAID, REVERTED = Outcome(True, 1), Outcome(False, 1)
 OTHER_BLOCK = Objection("a holds another block", contradicts=True)
 NO_ANSWER = Objection("no answer from a", contradicts=False)
-PENDING = Tracked("tx", 3, state="pending", slot="slot", content="content")
+PENDING = Tracked("tx", 3, state="pending", slots=("slot",), content="content")
 MINED = replace(PENDING, state="mined", anchor=TEN, outcome=PAID)
 FAILING = replace(MINED, state="mined_reverted", outcome=REVERTED)
 SUPERSEDED = replace(PENDING, state="superseded", anchor=TEN, superseded_by="w")
@@ -38,7 +38,7 @@ SUPERSEDED = replace(PENDING, state="superseded", anchor=TEN, superseded_by="w")
 
 def ending(outcome: Outcome, **changes: Any) -> Ending:
     """Return the end of the payment in block 10."""
-    end = Ending(TEN, outcome.succeeded, None, "slot", LAST, None, outcome, "content")
+    end = Ending(TEN, outcome.succeeded, None, ("slot",), LAST, None, outcome, "content")
     return replace(end, **changes)
 
 
@@ -91,13 +91,13 @@ class World:
     [
         (MINED, (DEEP,), ending(PAID)),
         (FAILING, (DEEP,), ending(REVERTED)),
-        (SUPERSEDED, (DEEP,), Ending(TEN, None, "w", SUPERSEDED.slot, LAST)),
+        (SUPERSEDED, (DEEP,), Ending(TEN, None, "w", SUPERSEDED.slots, LAST)),
         (PENDING, (Included(PAYMENT, TEN, PAID), DEEP), ending(PAID)),
         (PENDING, (Included(PAYMENT, TEN, REVERTED), DEEP), ending(REVERTED)),
         (
             PENDING,
             (Overtaken(PAYMENT, TEN), DEEP),
-            Ending(TEN, None, PAYMENT.id, PAYMENT.slot, LAST),
+            Ending(TEN, None, PAYMENT.id, PAYMENT.slots, LAST),
         ),
         (replace(MINED, required=1), (Buried(TEN, 1),), ending(PAID, confirmed_by=TEN)),
         (

@@ -26,22 +26,23 @@ from transaction_tracker.sources import Ending, FetchedBlock, Prefetched, Transp
 CHAIN = KeptChain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 13)])
 PAID = Outcome(True, 1)
 MINED = Tracked(
-    "old", 3, state="mined", slot="s:1", content="c", anchor=BlockRef(11, "11"), outcome=PAID
+    "old", 3, state="mined", slots=("s:1",), content="c", anchor=BlockRef(11, "11"), outcome=PAID
 )
-WAITING = Tracked("new", 3, state="pending", slot="t:1", content="c")
+WAITING = Tracked("new", 3, state="pending", slots=("t:1",), content="c")
 
 
 class OpenTransactions(dict[str, Tracked]):
     """The open transactions."""
 
-    def own(self, ids: Collection[str]) -> set[str]:
-        return self.keys() & set(ids)
+    def own(self, ids: Collection[str], _slots: Mapping[str, str]) -> dict[str, str]:
+        return {key: key for key in self.keys() & set(ids)}
 
     def rivals(self, slots: Mapping[str, str]) -> dict[str, str]:
         return {
-            tracked.id: slots[tracked.slot]
+            tracked.id: slots[slot]
             for tracked in self.values()
-            if tracked.slot in slots and slots[tracked.slot] != tracked.id
+            for slot in tracked.slots
+            if slots.get(slot, tracked.id) != tracked.id
         }
 
 
@@ -81,7 +82,7 @@ class Source:
         return {}
 
     def transaction(self, _block: FetchedBlock, key: str) -> Transaction:
-        return Transaction(key, "t:1", "c")
+        return Transaction(key, ("t:1",), "c")
 
 
 class World:
@@ -119,7 +120,7 @@ async def test_outcomes_and_ends_of_a_block_are_requested_together() -> None:
     assert await world.apply(13, "new") == ["new", "old"]
 
     last = BlockRef(13, "13")
-    end = Ending(BlockRef(11, "11"), True, None, "s:1", last, outcome=PAID, content="c")
+    end = Ending(BlockRef(11, "11"), True, None, ("s:1",), last, outcome=PAID, content="c")
     assert world.source.prefetched == [({"new"}, {"old": end})]
     assert world.source.opinions == ["of 13"]
 
@@ -140,7 +141,7 @@ async def test_end_by_a_rival_in_the_block_is_expected() -> None:
     await world.apply(13, "rival")
 
     ref = BlockRef(13, "13")
-    end = Ending(ref, None, "rival", "t:1", confirmed_by=ref)
+    end = Ending(ref, None, "rival", ("t:1",), confirmed_by=ref)
     assert world.source.prefetched == [(set(), {"new": end})]
 
 

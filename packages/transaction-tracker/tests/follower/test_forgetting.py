@@ -13,7 +13,7 @@ from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.walk import Walk
 from transaction_tracker.store import OpenTransactions, Stored
 
-OPEN = Tracked("tx", 3, state="pending", slot="s:1", content="c")
+OPEN = Tracked("tx", 3, state="pending", slots=("s:1",), content="c")
 MINED = replace(OPEN, state="mined", anchor=BlockRef(1, "1"), outcome=Outcome(True, 1))
 
 

@@ -337,17 +337,17 @@ class Life:
             return behind
         for tx in self.tracked:
             known = await TransactionTracker.status(tx.hash)
-            allowed = self.allowed_states(tx, known.slot)
+            allowed = self.allowed_states(tx, known.slots)
             is_open = not allowed <= ENDED
             reported = known.state != "registered" if is_open else known.state in allowed
             if not (reported or known.final or self.world.excuses(tx.hash)):
                 return f"{tx.hash} is {known.state}, not {sorted(allowed)}"
         return ""
 
-    def allowed_states(self, tx: Transaction, slot: str | None) -> set[State]:
+    def allowed_states(self, tx: Transaction, slots: tuple[str, ...]) -> set[State]:
         """Return the states in which a transaction can be at the end, by the chain.
 
-        ``slot`` is ``None`` if no node has ever sent the sender and nonce of the transaction.
+        ``slots`` is empty if no node has ever sent the sender and nonce of the transaction.
         """
         if tx.hash in self.untracked:
             return {"untracked"}
@@ -359,7 +359,7 @@ class Life:
         if mined is not None:
             reverted = mined.block.revert_reason(tx.hash) is not None
             return {"failed" if reverted else "confirmed"}
-        if tx.ordered and self.chain.nonce(tx.sender) > tx.nonce and slot is not None:
+        if tx.ordered and self.chain.nonce(tx.sender) > tx.nonce and slots:
             # Without a winner, an authorization has used the nonce.
             winner = self.oracle.winner(tx)
             if winner is not None and self.world.hides_slot(winner.hash):
@@ -376,7 +376,7 @@ class Life:
         for event in self.oracle.events[tx.hash]:
             wrong = self.details.wrong(tx, event)
             assert not wrong, (tx.hash, wrong, event, str(self.world))
-        allowed = self.allowed_states(tx, tracked.slot)
+        allowed = self.allowed_states(tx, tracked.slots)
         if self.world.excuses(tx.hash):
             allowed |= OPEN
         assert tracked.state in allowed, (tx.hash, tracked, history, str(self.world))

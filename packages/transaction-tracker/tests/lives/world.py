@@ -90,7 +90,7 @@ class Session:
     def __init__(self, node: SimulatedNode) -> None:
         self._node = node
 
-    def post(self, _url: str, *, data: bytes, allow_redirects: bool) -> Exchange:
+    def post(self, _url: str, *, data: bytes, headers: object, allow_redirects: bool) -> Exchange:
         assert not allow_redirects
         return Exchange(self._node, data)
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from transaction_tracker.net import AllowList, ForbiddenUrlError, checked_url
-from transaction_tracker.net.service import service_url
+from transaction_tracker.net.service import check_explorer_url, service_url
 from transaction_tracker.settings import ConfigurationError, load
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.sources.ethereum.url import SecretUrl
@@ -76,3 +76,20 @@ def test_transaction_type_with_other_characters_is_refused(monkeypatch: pytest.M
 
     monkeypatch.setenv("TXTRACK_SOURCE__PROFILE__SLOT_TYPES", "0,1,2,0x7b")
     assert load().source.profile.slot_types == (0, 1, 2, 0x7B)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "javascript:alert({id})",
+        "ftp://explorer.example/{id}",
+        "https://explorer.example/tx/",
+        "https://user:password@explorer.example/{id}",
+        "https://explorer.example/{hash}/{id}",
+        "/tx/{id}",
+    ],
+)
+def test_explorer_url_is_checked(text: str) -> None:
+    check_explorer_url("https://explorer.example/tx/{id}")
+    with pytest.raises(ValueError, match=r"must be an address with \{id\}"):
+        check_explorer_url(text)

@@ -31,6 +31,7 @@ def test_every_option_reaches_the_application() -> None:
         ("source", "stuck_after"): 33,
         ("source", "expires_after"): 34,
         ("source", "follow_repriced"): True,
+        ("source", "rebroadcast"): True,
         ("source", "profile", "fee"): "scroll",
         ("source", "profile", "null_rounds"): True,
         ("source", "errors"): ["Unpaid(uint256 due)"],
@@ -55,6 +56,7 @@ def test_every_option_reaches_the_application() -> None:
     assert settings.policy == Policy(31, 32, 33)
     assert settings.expires_after == 34
     assert settings.follow_repriced is True
+    assert settings.rebroadcast is True
     assert settings.profile.changes == {"fee": "scroll", "null_rounds": True}
     assert settings.errors == ("Unpaid(uint256 due)",)
     assert settings.database == configuration.database.url

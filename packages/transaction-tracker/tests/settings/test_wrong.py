@@ -38,7 +38,10 @@ WRONG: list[tuple[str, str]] = [
     ("[source]\nconfirmations = 0", "1 to 10,000"),
     ("[source]\nconfirmations = 1.5", "1 to 10,000"),
     ("[source]\nchain_id = 0", "source.chain_id must be a chain's number, 1 or more, got 0"),
-    ('[source]\ntype = "bitcoin"', 'source.type must be "ethereum" or "http", got \'bitcoin\''),
+    (
+        '[source]\ntype = "ripple"',
+        'source.type must be "ethereum", "bitcoin" or "http", got \'ripple\'',
+    ),
     (
         "[source.profile]\nfees = 1",
         "source.profile.fees is an unknown option; did you mean fee? (some.toml line 2)",

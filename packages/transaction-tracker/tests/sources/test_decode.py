@@ -51,7 +51,7 @@ def test_hexadecimal_text_is_converted_to_one_form() -> None:
     transaction = decode.transaction(upper | {"nonce": "0x07"})
 
     assert transaction.id == "0x" + "ab" * 32
-    assert transaction.slot == f"{ALICE}:7"
+    assert transaction.slots == (f"{ALICE}:7",)
 
 
 def test_content_excludes_price_and_hash() -> None:
@@ -137,7 +137,7 @@ def test_transaction_with_an_unreadable_slot_has_no_slot(field: str, bad: object
 
     block = decode.block(BLOCK | {"transactions": [odd]})
 
-    assert decode.transaction(odd).slot is None
+    assert decode.transaction(odd).slots == ()
     assert (block.ids, block.slots, block.unreadable) == ({hash_of("1"): 0}, {}, 1)
 
 
@@ -283,7 +283,7 @@ def test_a_block_without_transactions_lists_no_hashes() -> None:
 def test_a_transaction_of_a_standard_type_takes_a_slot(kind: object) -> None:
     typed = PAYMENT | {"type": kind}
 
-    assert decode.transaction(typed).slot == f"{ALICE}:7"
+    assert decode.transaction(typed).slots == (f"{ALICE}:7",)
     assert decode.block(BLOCK | {"transactions": [typed]}).slots == {f"{ALICE}:7": hash_of("1")}
 
 
@@ -295,14 +295,14 @@ def test_a_transaction_of_a_standard_type_takes_a_slot(kind: object) -> None:
 def test_a_transaction_of_the_chain_itself_takes_no_slot(system: dict[str, object]) -> None:
     block = decode.block(BLOCK | {"transactions": [PAYMENT | system]})
 
-    assert decode.transaction(PAYMENT | system).slot is None
+    assert decode.transaction(PAYMENT | system).slots == ()
     assert (block.ids, block.slots, block.unreadable) == ({hash_of("1"): 0}, {}, 0)
 
 
 def test_a_type_is_a_slot_where_the_profile_lists_it() -> None:
     celo = replace(UNKNOWN, slot_types=UNKNOWN.slot_types | {0x7B})
 
-    assert decode.transaction(PAYMENT | {"type": "0x7b"}, celo).slot == f"{ALICE}:7"
+    assert decode.transaction(PAYMENT | {"type": "0x7b"}, celo).slots == (f"{ALICE}:7",)
 
 
 @pytest.mark.parametrize("bad", ["", "0x", "0xzz", 0, True, []])
@@ -316,7 +316,7 @@ def test_no_transaction_takes_a_slot_where_accounts_have_no_nonces() -> None:
     tron = replace(UNKNOWN, account_nonces=False)
     block = decode.block(BLOCK | {"transactions": [PAYMENT, PAYMENT | {"nonce": None}]}, tron)
 
-    assert decode.transaction(PAYMENT, tron).slot is None
+    assert decode.transaction(PAYMENT, tron).slots == ()
     assert (block.slots, block.unreadable) == ({}, 0)
 
 

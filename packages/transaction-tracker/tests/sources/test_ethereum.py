@@ -147,7 +147,7 @@ async def test_look_up_returns_pending_mined_and_absent_transactions(
     block = await node.mine()
     waiting = submit(node, 1)
 
-    asked = dict.fromkeys([mined.hash, waiting.hash, UNKNOWN])
+    asked = dict.fromkeys([mined.hash, waiting.hash, UNKNOWN], ())
 
     facts = await source.look_up(asked, 1, at_once=at_once)
 
@@ -180,8 +180,8 @@ async def test_look_up_at_once_takes_one_request(
 async def test_node_behind_us_cannot_say_that_a_transaction_is_absent(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
-    assert await source.look_up({UNKNOWN: None}, 1) == {}
-    assert (await source.consensus({UNKNOWN: None}, 1))[UNKNOWN] == Consensus(
+    assert await source.look_up({UNKNOWN: ()}, 1) == {}
+    assert (await source.consensus({UNKNOWN: ()}, 1))[UNKNOWN] == Consensus(
         "open", 1, "a provider is at block 0, below 1: it cannot say that there is none"
     )
 
@@ -192,10 +192,10 @@ async def test_pending_transaction_after_an_unknown_nonce_has_a_gap(
     tx = submit(node, nonce=5)
     slot = f"{tx.sender}:{tx.nonce}"
 
-    (gap,) = (await source.look_up({tx.hash: slot}, 0, at_once=True)).values()
+    (gap,) = (await source.look_up({tx.hash: (slot,)}, 0, at_once=True)).values()
     for nonce in range(5):
         submit(node, nonce=nonce)
-    (none,) = (await source.look_up({tx.hash: slot}, 0, at_once=True)).values()
+    (none,) = (await source.look_up({tx.hash: (slot,)}, 0, at_once=True)).values()
 
     assert isinstance(gap, Seen)
     assert isinstance(none, Seen)
@@ -208,7 +208,7 @@ async def test_pending_transaction_has_its_maximum_fee_and_the_base_fee(
     tx = submit(node, max_fee=3 * GWEI)
     await source.head()
 
-    (seen,) = (await source.look_up({tx.hash: None}, 0)).values()
+    (seen,) = (await source.look_up({tx.hash: ()}, 0)).values()
 
     assert isinstance(seen, Seen)
     assert (seen.transaction.max_fee, seen.base_fee) == (3 * GWEI, GWEI)
@@ -222,7 +222,7 @@ async def test_transaction_signed_for_another_chain_is_refused(
     source = EthereumSource(node.url)
     await source.check()
 
-    facts = await source.look_up({tx.hash: None}, 0)
+    facts = await source.look_up({tx.hash: ()}, 0)
 
     assert facts == {tx.hash: Rejected("it is signed for chain 31337, this is chain 5")}
     await source.close()
@@ -240,7 +240,7 @@ async def test_consensus_of_unmined_absent_and_superseded_transactions(
     node.chain.drop(waiting.hash)
     await node.mine()
     node.chain.add(waiting)
-    slots = {tx.hash: f"{tx.sender}:{tx.nonce}" for tx in (waiting, gone, used)}
+    slots = {tx.hash: (f"{tx.sender}:{tx.nonce}",) for tx in (waiting, gone, used)}
 
     agreed = await source.consensus(slots, node.chain.head.number)
 
@@ -258,7 +258,7 @@ async def test_consensus_about_a_mined_transaction_is_open(
     await node.mine()
 
     head = node.chain.head
-    assert await source.consensus({tx.hash: None}, 1) == {
+    assert await source.consensus({tx.hash: ()}, 1) == {
         tx.hash: Consensus("open", 1, f"a provider has it in block {head.number} ({head.hash})")
     }
 

@@ -143,7 +143,7 @@ async def test_a_transaction_in_one_block_with_a_receipt_of_another_is_unreadabl
         eth_getTransactionReceipt=receipt(ID, blockHash=BEFORE),
     )
 
-    answer = (await source.look_up({ID: None}, 0))[ID]
+    answer = (await source.look_up({ID: ()}, 0))[ID]
 
     assert isinstance(answer, Unreadable)
     assert f"names block 10 ({HERE}), its receipt block 10 ({BEFORE})" in answer.why
@@ -154,7 +154,7 @@ async def test_transaction_other_than_the_requested_one_is_unreadable(
 ) -> None:
     scripted.answer = Answers(eth_blockNumber="0xa", eth_getTransactionByHash=transaction(OTHER))
 
-    answer = (await source.look_up({ID: None}, 0))[ID]
+    answer = (await source.look_up({ID: ()}, 0))[ID]
 
     assert isinstance(answer, Unreadable)
     assert answer.why.endswith(f"transaction {OTHER} came for {ID}")
@@ -167,7 +167,7 @@ async def test_receipt_without_its_transaction_is_not_a_fact(
         eth_blockNumber="0xa", eth_getTransactionByHash=None, eth_getTransactionReceipt=receipt(ID)
     )
 
-    assert await source.look_up({ID: None}, 0) == {}
+    assert await source.look_up({ID: ()}, 0) == {}
 
 
 @pytest.mark.parametrize("head", [None, "0x3", "ten"])
@@ -178,8 +178,8 @@ async def test_absence_counts_only_at_a_node_with_a_high_enough_head(
         eth_blockNumber=head, eth_getTransactionByHash=None, eth_getTransactionReceipt=None
     )
 
-    assert await source.look_up({ID: None}, 4) == {}
-    assert (await source.consensus({ID: None}, 4))[ID].kind == "open"
+    assert await source.look_up({ID: ()}, 4) == {}
+    assert (await source.consensus({ID: ()}, 4))[ID].kind == "open"
 
 
 async def test_indexing_in_progress_is_not_a_fact(
@@ -188,7 +188,7 @@ async def test_indexing_in_progress_is_not_a_fact(
     message = "transaction indexing is in progress"
     scripted.answer = lambda request: refusal(request, -32000, message)
 
-    assert await source.look_up({ID: None}, 0) == {}
+    assert await source.look_up({ID: ()}, 0) == {}
 
 
 async def test_a_rate_limit_of_one_call_is_about_its_transaction_only(

@@ -12,7 +12,7 @@ from transaction_tracker.sources.ethereum.rpc import Request
 from .rpc import FakeRpc, Node, hash_at, tx_hash
 
 KEY = tx_hash(1)
-SLOTS = {KEY: "0x" + "a" * 40 + ":5"}
+SLOTS = {KEY: ("0x" + "a" * 40 + ":5",)}
 USED, FREE = "0x6", "0x5"
 TIP = Link(20, hash_at(20), hash_at(19))
 

@@ -1,6 +1,6 @@
 """Agreement of providers that an end needs before it is reported (rules 11.1 and 11.5)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from transaction_tracker.sources import (
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.objections import ProviderAgreement
+from transaction_tracker.sources.ethereum.profiles import UNKNOWN
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request
+from transaction_tracker.sources.ethereum.vote_reader import VoteReader
 
 from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
 
@@ -28,7 +30,7 @@ PAID, REVERTED, SUPERSEDED = Ending(TEN, True), Ending(TEN, False), Ending(TEN, 
 TAKER = transaction(WINNER, 7)
 SLOT = f"{TAKER['from']}:7"
 PLACED = TAKER | {"blockHash": TEN.hash, "blockNumber": "0xa"}
-TAKEN = Ending(TEN, None, WINNER, SLOT)
+TAKEN = Ending(TEN, None, WINNER, (SLOT,))
 CUT_OFF = TransportError("cut off")
 
 
@@ -75,12 +77,17 @@ def paid(*keys: str, **changes: Any) -> Node:
     return node(*(receipt(key) for key in keys or (KEY,)), **changes)
 
 
+def agreement_of(rpc: FakeRpc, clock: Callable[[], float] | None = None) -> ProviderAgreement:
+    reader = VoteReader(rpc, ChainContext(1))  # type: ignore[arg-type]
+    return ProviderAgreement(rpc, reader, lambda: UNKNOWN.block_time, clock)  # type: ignore[arg-type]
+
+
 def agreement(
     *nodes: Node, calls_per_request: int = 1_000, told: Dissent | None = None
 ) -> ProviderAgreement:
     rpc = FakeRpc(*nodes, calls_per_request=calls_per_request)
     rpc.dissenting = told or Dissent()
-    return ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    return agreement_of(rpc)
 
 
 async def objection(end: Ending, *nodes: Node, **options: Any) -> Objection | None:
@@ -103,7 +110,7 @@ def ending(gas: str = "0x1", value: int = 5) -> Ending:
     outcome = decode.receipt(receipt(KEY, gasUsed=gas)).outcome
     assert outcome is not None
     outcome = replace(outcome, gas_used=int(gas, 16))
-    return replace(PAID, slot=found.slot, content=found.content, outcome=outcome)
+    return replace(PAID, slots=found.slots, content=found.content, outcome=outcome)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +283,7 @@ async def waiting(judging: ProviderAgreement, key: str = KEY) -> list[bool]:
 async def test_end_waits_a_limited_time_for_a_provider_below_the_block() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(), node(head=9))
-    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = agreement_of(rpc, clock)
 
     assert await waiting(judging) == [True]
     clock.now = 44.0
@@ -288,7 +295,7 @@ async def test_end_waits_a_limited_time_for_a_provider_below_the_block() -> None
 async def test_provider_with_an_unchanged_head_delays_one_end_only() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(KEY, OTHER), node(head=9))
-    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = agreement_of(rpc, clock)
     await waiting(judging)
     clock.now = 46.0
 
@@ -301,7 +308,7 @@ async def test_provider_with_an_unchanged_head_delays_one_end_only() -> None:
 async def test_advancing_provider_below_the_block_delays_an_end_for_a_limited_time() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(), node())
-    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = agreement_of(rpc, clock)
 
     for head in range(6):
         clock.now, rpc.nodes[1] = 10.0 * head, node(head=head)
@@ -322,7 +329,7 @@ async def test_a_provider_at_the_block_that_does_not_show_it_is_waited_for() -> 
 async def test_end_without_an_agreeing_provider_is_held_back() -> None:
     clock = Clock()
     rpc = FakeRpc(node(head=9), node(head=9))
-    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = agreement_of(rpc, clock)
     await waiting(judging)
     clock.now = 60.0
 
@@ -568,7 +575,7 @@ async def test_receipt_missing_in_block_receipts_is_requested_singly() -> None:
 async def test_provider_with_a_known_opinion_gets_no_second_request() -> None:
     asked: list[str] = []
     rpc = FakeRpc(node(receipt(KEY, status="0x0"), asked=asked), paid())
-    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    judging = agreement_of(rpc)
     told = await rpc.batch_without_failover(judging.requests({KEY: PAID}))
 
     found = await judging.objections(CHAIN, {KEY: PAID}, told)
@@ -581,7 +588,7 @@ async def test_provider_with_a_known_opinion_gets_no_second_request() -> None:
 async def test_provider_without_a_known_opinion_gets_a_second_request(nothing: Any) -> None:
     answers = iter([nothing, receipt(KEY, status="0x0")])
     rpc = FakeRpc(lambda _request: next(answers), paid())
-    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    judging = agreement_of(rpc)
     told = await rpc.batch_without_failover(judging.requests({KEY: PAID}))
 
     found = await judging.objections(CHAIN, {KEY: PAID}, told)
@@ -592,7 +599,7 @@ async def test_provider_without_a_known_opinion_gets_a_second_request(nothing: A
 async def test_unknown_loser_is_a_valid_result() -> None:
     asked: list[str] = []
     rpc = FakeRpc(node(transactions={WINNER: PLACED}, asked=asked), knowing())
-    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    judging = agreement_of(rpc)
     told = await rpc.batch_without_failover(judging.requests({KEY: TAKEN}))
 
     assert await judging.objections(CHAIN, {KEY: TAKEN}, told) == {}
@@ -601,7 +608,7 @@ async def test_unknown_loser_is_a_valid_result() -> None:
 
 async def test_single_provider_gets_no_second_request_for_receipts() -> None:
     rpc = FakeRpc(lambda _request: pytest.fail("asked for a receipt"))
-    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    judging = agreement_of(rpc)
 
     assert judging.requests({KEY: PAID}) == []
     assert await judging.objections(CHAIN, {KEY: PAID}) == {}
@@ -612,7 +619,7 @@ async def test_single_provider_gets_no_second_request_for_receipts() -> None:
 
 def judged_by(*nodes: Node) -> tuple[ProviderAgreement, FakeRpc]:
     rpc = FakeRpc(*nodes)
-    return ProviderAgreement(rpc, ChainContext(1)), rpc  # type: ignore[arg-type]
+    return agreement_of(rpc), rpc
 
 
 @pytest.mark.parametrize("end", [PAID, replace(PAID, confirmed_by=ELEVEN)])
@@ -744,7 +751,7 @@ def marked(*numbers: int | None, branch: int = 0) -> list[Node]:
 async def test_most_marks_must_have_reached_the_block(nodes: list[Node], *, is_told: bool) -> None:
     rpc = FakeRpc(*nodes)
 
-    found = await ProviderAgreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: FINAL})  # type: ignore[arg-type]
+    found = await agreement_of(rpc).objections(CHAIN, {KEY: FINAL})
 
     assert list(found) == ([] if is_told else [KEY])
 

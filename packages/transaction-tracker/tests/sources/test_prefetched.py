@@ -111,5 +111,5 @@ async def test_each_node_is_asked_for_the_winner_of_a_slot(liar: int) -> None:
     objections = await source.objections(CHAIN, {OLD: end}, prefetched.opinion)
 
     assert [objection.contradicts for objection in objections.values()] == [True]
-    agreeing = {OLD: replace(end, slot=f"{winner['from']}:8")}
+    agreeing = {OLD: replace(end, slots=(f"{winner['from']}:8",))}
     assert list(await source.objections(CHAIN, agreeing)) == [OLD]

@@ -64,8 +64,8 @@ async def test_error_of_one_node_leaves_the_consensus_open(method: str) -> None:
     head = {"eth_blockNumber": "0x14"}
     well, failing = knowing(**head), knowing(**head, **{method: ERROR})
 
-    assert await source_of(well, well).consensus({KEY: None}, 20) == {KEY: Consensus("absent", 2)}
-    assert await source_of(well, failing).consensus({KEY: None}, 20) == {
+    assert await source_of(well, well).consensus({KEY: ()}, 20) == {KEY: Consensus("absent", 2)}
+    assert await source_of(well, failing).consensus({KEY: ()}, 20) == {
         KEY: Consensus("open", 2, str(ERROR))
     }
 
@@ -73,7 +73,7 @@ async def test_error_of_one_node_leaves_the_consensus_open(method: str) -> None:
 async def test_silent_node_leaves_the_consensus_open() -> None:
     well = knowing(eth_blockNumber="0x14")
 
-    found = await source_of(well, well, SILENT).consensus({KEY: None}, 20)
+    found = await source_of(well, well, SILENT).consensus({KEY: ()}, 20)
 
     assert found == {KEY: Consensus("open", 3, "cut off")}
 
@@ -88,7 +88,7 @@ async def test_missing_part_is_fetched_from_other_nodes(method: str, at_once: bo
     }
     lacking = knowing(**(whole | {method: None}))
 
-    found = await source_of(lacking, knowing(**whole)).look_up({KEY: None}, 20, at_once=at_once)
+    found = await source_of(lacking, knowing(**whole)).look_up({KEY: ()}, 20, at_once=at_once)
 
     included = found[KEY]
     assert isinstance(included, Included)

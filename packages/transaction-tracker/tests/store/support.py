@@ -22,7 +22,7 @@ def seen(before: Tracked) -> Event:
         before,
         state="pending",
         version=before.version + 1,
-        slot=f"slot of {before.id}",
+        slots=(f"slot of {before.id}",),
         content="c",
     )
     return Event(before.state, after)
@@ -34,7 +34,7 @@ def mined(before: Tracked, link: Link = TEN, fee: int = 21) -> Event:
         before,
         state="mined",
         version=before.version + 1,
-        slot=f"slot of {before.id}",
+        slots=(f"slot of {before.id}",),
         content="c",
         anchor=link.ref,
         outcome=Outcome(succeeded=True, fee=fee),

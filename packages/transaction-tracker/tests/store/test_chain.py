@@ -96,8 +96,8 @@ def test_as_many_slots_are_stored_as_are_kept_in_memory(run: Run) -> None:
     kept = [link for link, _ in slots(run)]
 
     assert kept == [ELEVEN, TWELVE]
-    assert recent.taken("ten:0") is None
-    assert recent.taken("eleven:0") is not None
+    assert recent.taken(["ten:0"]) is None
+    assert recent.taken(["eleven:0"]) is not None
 
 
 def test_slots_of_the_newest_block_are_always_kept(run: Run) -> None:

@@ -42,7 +42,7 @@ def test_each_field_is_loaded_as_stored(run: Run, state: Any) -> None:
         required="finalized",
         state=state,
         version=1,
-        slot="slot",
+        slots=("slot",),
         content="content",
         anchor=BlockRef(10, "ten"),
         outcome=Outcome(succeeded=False, fee=2**512, error="no money"),

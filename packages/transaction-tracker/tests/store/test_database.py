@@ -184,7 +184,9 @@ def test_unknown_option_raises_a_permanent_error(tmp_path: Path) -> None:
 def test_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "find_spec", lambda _name: None)
 
-    with pytest.raises(StoreError, match=r"needs a driver: pip install 'psycopg\[binary\]'"):
+    with pytest.raises(
+        StoreError, match=r"needs a driver: pip install 'transaction-tracker\[postgresql\]'"
+    ):
         Database("postgresql://127.0.0.1:1/money").open()
 
 

@@ -12,6 +12,7 @@ from transaction_tracker.domain import (
     Event,
     Execution,
     Expectation,
+    Output,
     Payment,
     Registration,
     Tracked,
@@ -209,3 +210,28 @@ def test_registration_after_untracking_has_its_own_expectation(run: Run) -> None
 
     first, _, again = answers(run)
     assert (first, again) == (True, False)
+
+
+def test_outputs_are_stored_in_satoshi(run: Run) -> None:
+    register(run, "tx")
+    outputs = (Output(0, 2_100_000_000_000_000, BOB), Output(1, 0, None))
+    payment = Payment(recipient=BOB, value=2_100_000_000_000_000, outputs=outputs, output_count=2)
+    pending = shows(seen(tracked()), payment)
+    first = shows(mined(pending.tracked), payment, Execution(block_time=1_700_000_000))
+    for event in (pending, first):
+        commit(run, events=(event,))
+
+    *_, last = events_of(run)
+    said = orjson.loads(last.details or "")
+
+    assert details.read(last.details).payment == payment
+    assert said["outputs"] == [
+        {"index": 0, "to": BOB, "value_sat": "2100000000000000"},
+        {"index": 1, "to": None, "value_sat": "0"},
+    ]
+    assert (said["value_sat"], said["value_wei"], said["fee_wei"]) == (
+        "2100000000000000",
+        None,
+        None,
+    )
+    assert said["fee_sat"] is not None

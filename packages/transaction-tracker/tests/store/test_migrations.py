@@ -35,6 +35,8 @@ from .support import SOURCE, TEN, commit, mined
 VERSION_0_1 = (Path(__file__).parent / "version_0_1.sql").read_text()
 SCRIPTS = Path(migrations.__file__).parent
 
+REVISIONS = [*(f"{number:04}" for number in range(1, 9)), "0010"]
+
 ROWS = """
 INSERT INTO transactions VALUES
     ('open', 3, 'mined', 2, 'slot', 'content', 10, 'ten', 1, '21', NULL, NULL, NULL, NULL, 1, 2),
@@ -124,14 +126,14 @@ def test_migrations_lead_to_the_current_schema(
 
 
 def test_head_is_the_newest_revision(empty_url: str) -> None:
-    assert pending_revisions(empty_url) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(empty_url) == REVISIONS
     assert migrations.pending(None)[-1] == migrations.HEAD
 
 
 def test_each_revision_is_pending_until_it_is_applied(empty_url: str) -> None:
     upgrade(empty_url, "0001")
 
-    assert pending_revisions(empty_url) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(empty_url) == REVISIONS[1:]
 
 
 def test_rows_of_version_0_1_are_kept(old_file: Path) -> None:
@@ -154,18 +156,18 @@ def test_rows_of_version_0_1_are_kept(old_file: Path) -> None:
             3,
             "mined",
             2,
-            slot="slot",
+            slots=("slot",),
             content="content",
             anchor=BlockRef(10, "ten"),
             outcome=Outcome(succeeded=True, fee=21, fee_scope="execution"),
         ),
-        "parked": Tracked("parked", 12, "pending", 1, slot="s", content="c", error="E: x"),
+        "parked": Tracked("parked", 12, "pending", 1, slots=("s",), content="c", error="E: x"),
         "over": Tracked(
             "over",
             1,
             "replaced",
             2,
-            slot="s",
+            slots=("s",),
             content="c",
             anchor=BlockRef(10, "ten"),
             superseded_by="w",
@@ -210,7 +212,7 @@ def second_url(empty_url: str) -> str:
 
 
 def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
-    assert pending_revisions(second_url) == ["0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(second_url) == REVISIONS[2:]
 
     migrate(second_url)
 
@@ -233,7 +235,7 @@ def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
             3,
             "mined",
             2,
-            slot="slot",
+            slots=("slot",),
             content="content",
             anchor=BlockRef(10, "ten"),
             outcome=mined,
@@ -247,7 +249,7 @@ def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
             "safe",
             "failed",
             3,
-            slot="s",
+            slots=("s",),
             content="c",
             anchor=BlockRef(10, "ten"),
             outcome=Outcome(succeeded=False, fee=5, error="no", fee_scope="execution"),
@@ -258,7 +260,7 @@ def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
             1,
             "replaced",
             2,
-            slot="s",
+            slots=("s",),
             content="c",
             anchor=BlockRef(10, "ten"),
             superseded_by="w",
@@ -295,10 +297,10 @@ def test_old_events_get_the_values_at_the_upgrade(second_url: str) -> None:
     database.close()
     assert (first.metadata, second.metadata) == ('{"a": 1}', '{"a": 1}')
     tracked = second.event.tracked
-    assert (tracked.required, tracked.deadline, tracked.slot, tracked.content) == (
+    assert (tracked.required, tracked.deadline, tracked.slots, tracked.content) == (
         3,
         9.5,
-        "slot",
+        ("slot",),
         "content",
     )
 
@@ -319,12 +321,13 @@ def test_endpoints_of_an_old_version_receive_no_alerts(second_url: str) -> None:
     assert (endpoint.id, endpoint.states, endpoint.alerts) == ("ep_1", None, ())
 
 
-def test_reason_of_a_used_nonce_can_be_stored_after_an_upgrade(second_url: str) -> None:
+@pytest.mark.parametrize("reason", ["nonce-used", "conflicted"])
+def test_new_reason_can_be_stored_after_an_upgrade(second_url: str, reason: str) -> None:
     migrate(second_url)
 
     with connected(second_url) as connection:
         for table in ("transactions", "events"):
-            changed = f"UPDATE {table} SET reason = 'nonce-used', flags = 'status_unknown'"
+            changed = f"UPDATE {table} SET reason = '{reason}', flags = 'status_unknown'"
             assert connection.execute(text(changed)).rowcount > 0
         with pytest.raises(IntegrityError, match="reason_is_known"):
             connection.execute(text("UPDATE transactions SET reason = 'other'"))
@@ -343,12 +346,12 @@ def test_event_positions_continue_after_an_upgrade(old_file: Path) -> None:
 
 
 def test_start_without_migration_raises_and_changes_nothing(old_file: Path, empty_url: str) -> None:
-    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0007; migr"):
+    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0010; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(7 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(9 to go\)"):
         Database(empty_url).open(migrate=False)
 
-    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(old_file) == REVISIONS[1:]
     migrate(old_file)
     Database(old_file).open(migrate=False).close()
 
@@ -374,14 +377,14 @@ def test_failed_upgrade_changes_nothing(old_file: Path) -> None:
 
     with closing(sqlite3.connect(old_file)) as connection:
         connection.execute("DROP TABLE counters")
-    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(old_file) == REVISIONS[1:]
     migrate(old_file)
 
 
 def test_listing_pending_revisions_creates_nothing(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
 
-    assert pending_revisions(path) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(path) == REVISIONS
     assert not path.exists()
 
 

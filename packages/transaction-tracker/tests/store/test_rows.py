@@ -38,7 +38,7 @@ TRACKED = st.builds(
     required=st.integers(1, 10**6) | st.sampled_from(TAGS),
     state=st.sampled_from(STATES),
     version=st.integers(0, 2**31 - 1),
-    slot=st.none() | NAME,
+    slots=st.lists(NAME, max_size=3).map(tuple),
     content=st.none() | st.text("0123456789abcdef", max_size=64),
     anchor=st.none() | st.builds(BlockRef, HEIGHT, NAME),
     outcome=st.none()

@@ -57,7 +57,7 @@ async def test_lookup_returns_pending_mined_and_unknown_transactions(
     await anvil.mine()
     waiting, unknown = await anvil.pay(1, 2), "0x" + "9" * 64
 
-    facts = await source.look_up(dict.fromkeys([mined, waiting, unknown]), 1, at_once=at_once)
+    facts = await source.look_up(dict.fromkeys([mined, waiting, unknown], ()), 1, at_once=at_once)
 
     assert facts.keys() == {mined, waiting, unknown}
     assert isinstance(facts[mined], Included)
@@ -69,7 +69,7 @@ async def test_dropped_transaction_is_absent_at_all_nodes(
     anvil: Anvil, source: EthereumSource
 ) -> None:
     waiting, dropped = await anvil.pay(0, 1), await anvil.pay(1, 2)
-    slots = {waiting: None, dropped: f"{anvil.accounts[1]}:0"}
+    slots = {waiting: (), dropped: (f"{anvil.accounts[1]}:0",)}
     await anvil.client.call("anvil_dropTransaction", dropped)
 
     assert await source.consensus(slots, 0) == {

@@ -105,7 +105,7 @@ async def test_transaction_that_enters_the_pool_late_is_found_without_a_block(
 
     node.chain.add(tx)
 
-    assert (await reach(tx.hash, "pending")).slot == f"{tx.sender}:{tx.nonce}"
+    assert (await reach(tx.hash, "pending")).slots == (f"{tx.sender}:{tx.nonce}",)
 
 
 async def test_confirmations_are_computed_when_they_are_read(

@@ -52,7 +52,7 @@ class Meddled(EthereumSource):
 
     async def look_up(
         self,
-        slots: Mapping[str, str | None],
+        slots: Mapping[str, tuple[str, ...]],
         height: int,
         *,
         at_once: bool = False,
@@ -132,7 +132,7 @@ async def test_transaction_registered_while_the_block_of_its_rival_is_applied(
         first, loser = submit(node, 0), submit(node, 1)
         await TransactionTracker.start(first.hash)
         await reach(first.hash, "pending")
-        seen = (await source.look_up({loser.hash: None}, 0))[loser.hash]
+        seen = (await source.look_up({loser.hash: ()}, 0))[loser.hash]
         assert isinstance(seen, Seen)
         # A node's pool can list a transaction for a while that its own head has made impossible.
         source.still_pending[loser.hash] = seen
@@ -176,7 +176,7 @@ async def test_pool_that_still_lists_a_mined_transaction_is_ignored(
 ) -> None:
     async with meddled(settings) as (source, app):
         tx = submit(node)
-        seen = (await source.look_up({tx.hash: None}, 0))[tx.hash]
+        seen = (await source.look_up({tx.hash: ()}, 0))[tx.hash]
         assert isinstance(seen, Seen)
         source.still_pending[tx.hash] = seen
         await node.mine()

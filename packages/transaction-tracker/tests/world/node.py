@@ -59,6 +59,8 @@ class Node:
         oldest: Height below which the node has no blocks.
         requests: Number of HTTP requests received.
         calls: Number of calls received, by method.
+        sent: Raw transactions that were sent to it.
+        on_send: Returns the hash of a raw transaction, or raises ``RpcError``.
     """
 
     def __init__(self, chain: Chain, name: str = "one") -> None:
@@ -73,6 +75,8 @@ class Node:
         self.oldest = 0
         self.requests = 0
         self.calls: Counter[str] = Counter()
+        self.sent: list[str] = []
+        self.on_send: Callable[[str], str] = _refuse_to_send
 
     @property
     def blocks(self) -> list[Block]:
@@ -165,6 +169,10 @@ class Node:
             return next((block for block in self.blocks if block.hash == name), None)
         return self._block_at(name)
 
+    def _send(self, raw: str) -> str:
+        self.sent.append(raw)
+        return self.on_send(raw)
+
     def _nonce(self, sender: str, name: Any = "latest") -> str:
         block = self._named(name)
         if block is None:
@@ -177,6 +185,10 @@ class Node:
             ):
                 nonce += 1
         return hex(nonce)
+
+
+def _refuse_to_send(_raw: str) -> str:
+    raise RpcError(-32000, "this node takes no transactions")
 
 
 def _shown(block: Block | None, whole: bool) -> Json | None:
@@ -195,6 +207,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "eth_getTransactionByHash": Node._transaction,
     "eth_getTransactionReceipt": Node._receipt,
     "eth_getBlockReceipts": Node._block_receipts,
+    "eth_sendRawTransaction": Node._send,
     "eth_getTransactionCount": Node._nonce,
     "eth_getCode": lambda node, address, _name="latest": node.chain.code.get(address, "0x"),
     "eth_call": lambda _node, *_params: "0x",

@@ -19,7 +19,7 @@ class BlockStore:
     """Canonical blocks from block 0 up; removed blocks can still be found by hash."""
 
     def __init__(self, first: Block) -> None:
-        self.head = first
+        self.head: Block = first
         self._canonical: list[Block | None] = [first]
         self._by_hash = {first.hash: first}
         self._mined: dict[str, Mined] = {}

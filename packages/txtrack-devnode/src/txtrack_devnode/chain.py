@@ -77,7 +77,9 @@ class Chain:
         self.chain_id = chain_id
         self.rules = rules
         self.forks: list[Chain] = []
-        self.accounts = tuple(address("account", seed, index) for index in range(accounts))
+        self.accounts: tuple[str, ...] = tuple(
+            address("account", seed, index) for index in range(accounts)
+        )
         self._senders = frozenset(self.accounts)
         self.base_fee = base_fee
         self.gas_limit = gas_limit

@@ -22,7 +22,7 @@ Method = Callable[..., object]
 CallWrapper = Callable[[str, list[object], Callable[[], object]], object]
 """Called with a method's name, its parameters and a function that calls it; returns the result."""
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class RpcError(Exception):

@@ -20,7 +20,7 @@ from txtrack_devnode.request_handler import RequestHandler, Response
 from txtrack_devnode.rpc import Dispatcher
 from txtrack_devnode.websocket import Subscribers, WebSocketSession
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class DevelopmentNode:
@@ -58,9 +58,9 @@ class DevelopmentNode:
     ) -> None:
         if block_time is not None and block_time <= 0:
             raise ValueError(f"block_time must be over 0 seconds or None, got {block_time!r}")
-        self.chain = Chain(chain_id=chain_id) if chain is None else chain
-        self.faults = FaultInjector(self.chain, seed)
-        self.http_requests = 0
+        self.chain: Chain = Chain(chain_id=chain_id) if chain is None else chain
+        self.faults: FaultInjector = FaultInjector(self.chain, seed)
+        self.http_requests: int = 0
         self._block_time = block_time
         self._listener = HttpListener(host, port, post=self._post, get=self._websocket)
         self._subscribers = Subscribers()

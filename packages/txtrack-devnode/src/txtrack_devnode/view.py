@@ -23,6 +23,8 @@ class ChainView:
 
     def __init__(self, chain: Chain, tip: Block, highest: int) -> None:
         self.head = tip
+        self.safe: int
+        self.finalized: int
         self.safe, self.finalized = chain.finality(tip.number, highest)
         self._chain = chain
         self._side = {block.number: block for block in _branch(chain, tip)}

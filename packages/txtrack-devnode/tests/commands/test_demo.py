@@ -19,6 +19,12 @@ def test_help_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["demo", "--help"])
 
     text = capsys.readouterr().out
-    words = ("--fast", "--transactions", "Exit status", "1 if one did not")
+    words = (
+        "until Ctrl-C or SIGTERM",
+        "--fast",
+        "--transactions",
+        "Exit status",
+        "1 if one did not",
+    )
     assert status == 0
     assert [word for word in words if word not in text] == []

@@ -2,11 +2,14 @@
 
 import asyncio
 import io
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import aiohttp
 import pytest
 from rich.console import Console
 
+from transaction_tracker.api import WEB, Web
 from transaction_tracker.cli import main
 from txtrack_devnode.demo import FAST, MIN_PAYMENTS, Speed, run_demo
 from txtrack_devnode.demo.kinds import KINDS
@@ -35,10 +38,12 @@ class SlowTracker(Speed):
         return 50 * self.block
 
 
-def run(*, terminal: bool, speed: Speed = FAST) -> Run:
+def run(
+    *, terminal: bool, speed: Speed = FAST, stay: Callable[[], Awaitable[None]] | None = None
+) -> Run:
     written = io.StringIO()
     console = Console(file=written, force_terminal=terminal, width=100, height=30)
-    correct = asyncio.run(run_demo(console, payments=4 * MIN_PAYMENTS, speed=speed))
+    correct = asyncio.run(run_demo(console, payments=4 * MIN_PAYMENTS, speed=speed, stay=stay))
     return Run(correct, written.getvalue())
 
 
@@ -123,6 +128,31 @@ def test_command_ends_with_status_0(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert status == 0
     assert "All 20 payments have the state that the chain says." in capsys.readouterr().out
+
+
+def test_dashboard_stays_open_and_moves_until_it_is_stopped(plain: Run) -> None:
+    seen: list[str] = []
+
+    async def stay() -> None:
+        url = await Web.url(WEB)
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/") as page:
+            seen.append(f"{url} {page.status}")
+            tracked, more = 0, 4 * MIN_PAYMENTS + 3
+            while tracked < more:
+                query = "/v1/transactions?order=activity&limit=1000"
+                async with session.get(url + query) as reply:
+                    tracked = len((await reply.json())["transactions"])
+                await asyncio.sleep(0.01)
+
+    finished = run(terminal=False, stay=stay)
+
+    (line,) = seen
+    url, status = line.split()
+    assert status == "200"
+    assert finished.correct
+    assert f"Dashboard: {url}" in finished.lines
+    assert f"The dashboard stays open until Ctrl-C: {url}" in finished.lines
+    assert "Dashboard" not in plain.text
 
 
 def result(finished: Run, call: str) -> str:

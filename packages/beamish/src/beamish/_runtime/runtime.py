@@ -331,6 +331,19 @@ def _find(loop: asyncio.AbstractEventLoop | None) -> Runtime:
     return runtime
 
 
+def adopt(runtime: Runtime) -> None:
+    """Use ``runtime``, of a subclass, for its event loop.
+
+    Raises:
+        BeamishError: The loop has a runtime already, because a process was started in it.
+    """
+    if runtime.loop in _runtimes:
+        raise BeamishError("this event loop has a runtime already; adopt one before the first use")
+    _runtimes[runtime.loop] = runtime
+    for created in hooks.runtime_created:
+        created(runtime)
+
+
 def _observed(loop: asyncio.AbstractEventLoop) -> Runtime:
     runtime = Runtime(loop)
     for created in hooks.runtime_created:

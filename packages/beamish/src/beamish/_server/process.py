@@ -286,9 +286,15 @@ class ServerProcess(Process):
         self.enqueue(item)
         return PendingReply(from_)
 
-    def request_from(self, from_: From, name: str, args: tuple[Any, ...]) -> None:
+    def request_from(
+        self,
+        from_: From,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
         """Queue a call whose caller is not in this program; ``from_`` sends the reply."""
-        item = self._call_item(name, args, None, from_, self.runtime.context.copy())
+        item = self._call_item(name, args, kwargs, from_, self.runtime.context.copy())
         self.callers = one_or_many.add(self.callers, from_)
         self.enqueue(item)
 

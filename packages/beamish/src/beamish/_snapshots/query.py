@@ -29,6 +29,7 @@ class Query:
         limit: Maximum number of rows; in the tree, of children of each supervisor.
         search: Text that a row must contain; upper and lower case are the same.
         pid: The number of a pid, or a local name.
+        page: The name of a page of the application.
         open: In the tree, the numbers of the supervisors whose children are shown; ``None`` shows
             as many levels as fit.
     """
@@ -38,6 +39,7 @@ class Query:
     limit: int = 100
     search: str = ""
     pid: str = ""
+    page: str = ""
     open: tuple[int, ...] | None = None
 
 
@@ -57,6 +59,7 @@ def parse(parameters: Mapping[str, str]) -> Query:
         limit=_number("limit", parameters.get("limit", "100"), 1, MAX_ROWS),
         search=_text("search", parameters.get("search", "")).lower(),
         pid=_text("pid", parameters.get("pid", "")),
+        page=_text("page", parameters.get("page", "")),
         open=_pids(parameters["open"]) if "open" in parameters else None,
     )
 

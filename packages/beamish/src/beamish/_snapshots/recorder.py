@@ -95,10 +95,10 @@ class Recorder(logging.Filter):
         super().__init__()
         self.samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
         self.crashes: deque[Crash] = deque(maxlen=MAX_CRASHES)
-        self.crash_count = 0
-        self.restart_count = 0
+        self.crash_count: int = 0
+        self.restart_count: int = 0
         self.action_count = 0
-        self.began_at = 0.0
+        self.began_at: float = 0.0
         self._ids = itertools.count(1)
         self._lineages: dict[str, tuple[str, int]] = {}  # pid to its predecessor and restarts
         self._timer: TimerHandle | None = None

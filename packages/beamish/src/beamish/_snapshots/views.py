@@ -1,14 +1,16 @@
 """The views by name: what the HTTP API, the event streams and the terminal read."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 from beamish import telemetry
 from beamish._snapshots.details import detail, state
 from beamish._snapshots.metrics import MetricsReader
 from beamish._snapshots.overview import OverviewReader
+from beamish._snapshots.pages import Page, read_page
 from beamish._snapshots.processes import ProcessTable
 from beamish._snapshots.query import Query, UnknownError
 from beamish._snapshots.recorder import Crash, Recorder, Sample
@@ -47,10 +49,17 @@ class Views:
     Args:
         recorder: Records crashes and samples; begins with the first view at the latest.
         events: Names of telemetry events to count, besides those of beamish.
+        pages: The pages of the application by name.
     """
 
-    def __init__(self, recorder: Recorder, events: tuple[telemetry.Event, ...] = ()) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        events: tuple[telemetry.Event, ...] = (),
+        pages: Mapping[str, Page] = MappingProxyType({}),
+    ) -> None:
         self.recorder = recorder
+        self.pages = pages
         self._events = events
 
     def reader(self, view: str, query: Query) -> Reader:
@@ -126,6 +135,7 @@ _VIEWS: dict[str, _Make] = {
     "registries": _each_time(lambda views, query: registries(query)),
     "crashes": _each_time(lambda views, query: views.crashes(query)),
     "metrics": lambda views, query: views.metrics(query),
+    "page": _each_time(lambda views, query: read_page(views.pages, query)),
 }
 VIEWS = tuple(_VIEWS)
 """The names of the views."""

@@ -49,7 +49,7 @@ class DynamicSupervisorSpec:
     on_give_up: OnGiveUp | None
 
 
-class _RestartRequest:
+class RestartRequest:
     """A request of a supervisor to itself to restart a child."""
 
     def __init__(self, last_pid: Pid) -> None:
@@ -268,7 +268,7 @@ class ManyChildren(SupervisorBase):
         crashes = child.history.crashed(now, backoff.reset_after)
         me = self._me
         child.timer = me.call_after(
-            backoff.delay(crashes), lambda: me.system(_RestartRequest(last_pid))
+            backoff.delay(crashes), lambda: me.system(RestartRequest(last_pid))
         )
 
     def _restart_again(self, last_pid: Pid) -> Any:
@@ -311,7 +311,7 @@ class ManyChildren(SupervisorBase):
     def _failed_again(self, last_pid: Pid, child: RestartingChild, error: BaseException) -> None:
         log_failed_restart(self.pid, child.spec, last_pid, error)
         child.reason = error.reason if isinstance(error, StartError) else error
-        self._me.later(_RestartRequest(last_pid))
+        self._me.later(RestartRequest(last_pid))
 
     def _restarted(self, last_pid: Pid, child: RestartingChild, pid: Pid) -> None:
         if child.history is not None:

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from beamish import telemetry
 from beamish._snapshots import actions
 from beamish._snapshots.encode import encoded
+from beamish._snapshots.pages import Page, checked
 from beamish._snapshots.query import QueryError, parse
 from beamish._snapshots.recorder import Recorder
 from beamish._snapshots.views import VIEWS, Views
@@ -21,7 +22,7 @@ from beamish.errors import BeamishError
 from beamish.observer.access import Access, check_action, check_token, peer
 from beamish.observer.errors import HANDLERS, RequestError
 from beamish.observer.feed import EVERY_SECONDS, Feed
-from beamish.observer.page import asset, page
+from beamish.observer.static import OBSERVER, PAGE
 from beamish.observer.streams import EventStream, TraceStream
 
 _Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -49,10 +50,15 @@ class ObserverApp:
         authenticated: True if the surrounding application has checked every request itself.
         events: Names of the program's own telemetry events that the page Metrics counts, besides
             those of beamish.
+        pages: Pages of the application, besides those of the observer.
+        home: URL of the surrounding application's page, to which the pages link; relative to the
+            path of the observer, such as ``"../"``. Default: no link.
 
     Raises:
-        TypeError: ``token`` is not a string, or an event is not a tuple of strings.
-        ValueError: ``token`` is too short.
+        TypeError: ``token`` is not a string, an event is not a tuple of strings, or a page is not a
+            `Page`.
+        ValueError: ``token`` is too short, two pages have the same name, or ``home`` is not a path
+            or an http(s) URL.
     """
 
     def __init__(
@@ -62,19 +68,24 @@ class ObserverApp:
         allow_actions: bool = False,
         authenticated: bool = False,
         events: Iterable[telemetry.Event] = (),
+        pages: Iterable[Page] = (),
+        home: str | None = None,
     ) -> None:
         check_token(token)
+        _check_home(home)
+        self._home = home
         self._allow_actions = allow_actions
         self._recorder = Recorder()
-        self._views = Views(self._recorder, _checked(events))
+        self._pages = checked(pages, VIEWS)
+        self._views = Views(self._recorder, _checked(events), self._pages)
         self._feed = Feed(self._views)
         self._app = Access(self._routes(), token, authenticated)
 
     def _routes(self) -> Starlette:
         return Starlette(
             routes=[
-                Route("/", page),
-                Route("/assets/{name}", asset),
+                Route("/", self._page),
+                Route("/assets/{name}", self._asset),
                 Route("/api/session", self._session),
                 Route("/api/process/{pid}/trace", self._trace, methods=["POST"]),
                 Route("/api/process/{pid}/{action}", self._act, methods=["POST"]),
@@ -102,6 +113,17 @@ class ObserverApp:
         self._feed.close()
         self._recorder.end()
 
+    # -- The page
+
+    async def _page(self, _: Request) -> Response:
+        return OBSERVER[PAGE].response()
+
+    async def _asset(self, request: Request) -> Response:
+        file = OBSERVER.get(request.path_params["name"])
+        if file is None:
+            raise RequestError(404, "unknown file")
+        return file.response()
+
     # -- Reading
 
     async def _session(self, _: Request) -> Response:
@@ -110,6 +132,8 @@ class ObserverApp:
             "actions": self._allow_actions,
             "trace_seconds": actions.TRACE_SECONDS,
             "every": EVERY_SECONDS,
+            "home": self._home,
+            "pages": [{"name": page.name, "title": page.title} for page in self._pages.values()],
         }
         return _json(facts)
 
@@ -163,6 +187,12 @@ def _checked(events: Iterable[telemetry.Event]) -> tuple[telemetry.Event, ...]:
         if not isinstance(event, tuple) or not all(isinstance(part, str) for part in event):
             raise TypeError(f"events must be tuples of strings; got {event!r}")
     return found
+
+
+def _check_home(home: str | None) -> None:
+    # A link of the page must never run a script.
+    if home is not None and not home.startswith((".", "/", "https://", "http://")):
+        raise ValueError(f"home must be a path or an http(s) URL, got {home!r}; use such as '../'")
 
 
 def _json(value: object) -> Response:

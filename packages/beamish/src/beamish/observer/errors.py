@@ -24,7 +24,7 @@ class RequestError(Exception):
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
-        self.headers = headers or {}
+        self.headers: dict[str, str] = headers or {}
 
 
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (

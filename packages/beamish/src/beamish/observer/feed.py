@@ -33,8 +33,8 @@ class Viewer:
     def __init__(self) -> None:
         self._frame = b""
         self._ready = asyncio.Event()
-        self.ended = False  # whether the last event is offered
-        self.sent_last = False
+        self.ended: bool = False  # whether the last event is offered
+        self.sent_last: bool = False
 
     def offer(self, data: bytes, *, last: bool = False) -> None:
         """Replace the event that waits to be sent, unless that is the last one."""

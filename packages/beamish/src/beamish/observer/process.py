@@ -4,20 +4,19 @@ import asyncio
 import logging
 import socket as sockets_of_python
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from beamish import process, telemetry
+from beamish import telemetry
+from beamish._snapshots.pages import Page
 from beamish.child_spec import ChildSpec
-from beamish.gen_server import GenServer, call
-from beamish.messages import Exit
+from beamish.gen_server import call
 from beamish.observer.access import Token, check_token, is_loopback
 from beamish.observer.app import ObserverApp
 from beamish.observer.server import HttpServer
+from beamish.observer.serving import ServerProcess, url_of
 from beamish.observer.sockets import bind_local, bind_tcp, remove
 from beamish.pid import Name
-from beamish.results import Stop
 
 PORT = 4000
 
@@ -25,7 +24,7 @@ _SHUTDOWN_SECONDS = 10.0
 _log = logging.getLogger("beamish.observer")
 
 
-class Observer(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
+class Observer(ServerProcess, shutdown=_SHUTDOWN_SECONDS):
     """Serve the observer from within the program that it shows.
 
     ``Observer.child_spec(...)`` takes these arguments; put it last into the tree, so that it stops
@@ -40,6 +39,7 @@ class Observer(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             open without a token; ``None`` opens none.
         allow_actions: Whether readers can kill, stop, restart, suspend, resume and trace processes.
         events: Names of the program's own telemetry events that the page Metrics counts.
+        pages: Pages of the program, besides those of the observer.
 
     Raises:
         StartError: At the start: an argument is not valid (``ValueError``, ``TypeError``), or the
@@ -55,34 +55,34 @@ class Observer(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         socket: str | Path | None = None,
         allow_actions: bool = False,
         events: Iterable[telemetry.Event] = (),
+        pages: Iterable[Page] = (),
     ) -> None:
         _check(host, port, token, socket)
-        self._app = ObserverApp(token=token, allow_actions=allow_actions, events=events)
+        super().__init__(_SHUTDOWN_SECONDS - 1.0)
+        self._app = ObserverApp(
+            token=token, allow_actions=allow_actions, events=events, pages=pages
+        )
         self._host, self._port = host, port
         self._path = None if socket is None else Path(socket)
         self._url: str | None = None
-        self._server: HttpServer | None = None
         self._listening: list[sockets_of_python.socket] = []
-        self._inode = 0  # of the local socket, which `_close` removes
-        self._serving = asyncio.Event()
-        self._served = asyncio.Event()
+        self._inode = 0  # of the local socket, which `release` removes
 
     async def init(self) -> None:
         """Listen, begin to record, and wait until the server runs."""
         try:
             if self._host is not None:
                 self._listening.append(bind_tcp(self._host, self._port))
-                self._url = _url(self._listening[0])
+                self._url = f"{url_of(self._listening[0])}/"
             if self._path is not None:
                 self._listening.append(bind_local(self._path))
                 self._inode = self._path.lstat().st_ino
             self._app.begin()
-            self._server = HttpServer(self._app)
-            process.spawn_link(self._serve, self._server)
+            self.serve(HttpServer(self._app), self._listening)
             async with asyncio.timeout(_SHUTDOWN_SECONDS):
-                await self._serving.wait()
+                await self.serving.wait()
         except BaseException:
-            self._close()
+            self.release()
             raise
         _log.info("observer: listening at %s", " and ".join(self._places()))
 
@@ -109,38 +109,8 @@ class Observer(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         """Return the URL of the pages, such as ``http://127.0.0.1:4000/``, or ``None``."""
         return self._url
 
-    def handle_info(self, message: object) -> Stop | None:
-        """Stop if the server has stopped."""
-        match message:
-            case Exit(_, reason):
-                return Stop(reason)
-            case _:
-                super().handle_info(message)
-                return None
-
-    async def terminate(self, _reason: object) -> None:
-        """End the streams, and wait for requests in progress."""
-        if self._server is not None:
-            self._server.stop()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_SHUTDOWN_SECONDS - 1.0):
-                    await self._served.wait()
-        self._close()
-
-    async def _serve(self, server: HttpServer) -> None:
-        process.set_label("observer")
-        self._serving.set()
-        try:
-            await server.serve(sockets=self._listening)
-        finally:
-            # Here as well as in `terminate`, which does not run if the observer is killed: an open
-            # port that nobody serves would hang its clients, and the recorder would go on.
-            self._close()
-            self._served.set()
-
-    def _close(self) -> None:
-        if self._server is not None:
-            self._server.abandon()
+    def release(self) -> None:
+        """End the streams and the recording, and remove the local socket."""
         self._app.close()
         for sock in self._listening:
             sock.close()
@@ -163,8 +133,3 @@ def _check(host: str | None, port: int, token: str | None, socket: str | Path | 
             f"{host} is reachable from other machines, which needs a token; give one, such as that "
             "of secrets.token_urlsafe(), or listen on 127.0.0.1"
         )
-
-
-def _url(sock: sockets_of_python.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

@@ -23,6 +23,17 @@ LATE_SECONDS = 0.001  # the longest delay of a timer, and of a function for a th
 _MIN_CANCELLED = 64  # up to so many cancelled timers, the heap is not rebuilt
 
 
+class VirtualClock:
+    """The clock of a simulation.
+
+    Attributes:
+        now: Seconds since the start of the simulation.
+    """
+
+    def __init__(self) -> None:
+        self.now: float = 0.0
+
+
 class SimulatedLoop(asyncio.BaseEventLoop):
     """An event loop without files, sockets, signals or threads.
 
@@ -30,14 +41,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         random: Makes every choice.
         max_steps: Maximum number of steps before `StepLimitError`.
         trace: Records each step.
+        clock: The clock, if other loops share it.
     """
 
-    def __init__(self, random: Random, max_steps: int, trace: Trace) -> None:
+    def __init__(
+        self, random: Random, max_steps: int, trace: Trace, clock: VirtualClock | None = None
+    ) -> None:
         super().__init__()
         self.random = random
         self.trace = trace
         self._max_steps = self._steps_left = max_steps
-        self._now = 0.0
+        self.clock: VirtualClock = clock or VirtualClock()
         self._ready = Lanes(random)
         self._scheduled: list[asyncio.TimerHandle] = []
         self._cancelled = 0
@@ -54,7 +68,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """Return the seconds since the start of the simulation."""
-        return self._now
+        return self.clock.now
 
     def call_at(
         self,
@@ -76,7 +90,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def _ring(self) -> None:
         """Move the due timers to the ready handles."""
-        while (timer := self._next_timer()) is not None and timer.when() <= self._now:
+        while (timer := self._next_timer()) is not None and timer.when() <= self.clock.now:
             self._ready.append_timer(heapq.heappop(self._scheduled))
 
     def _next_timer(self) -> asyncio.TimerHandle | None:
@@ -92,15 +106,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._steps_left = self._max_steps  # for the cleanup
             raise StepLimitError(
                 f"the simulation has not ended after {self._max_steps} steps "
-                f"(max_steps) and {self._now:g} simulated seconds\n{waiting.report()}"
+                f"(max_steps) and {self.clock.now:g} simulated seconds\n{waiting.report()}"
             )
         self._steps_left -= 1
-        handle = self._next()
+        self._run_handle(self._next())
+
+    def _run_handle(self, handle: asyncio.Handle) -> None:
         if self._runtime is not None:
             self._runtime.begin_step()
-        self._now += self.random.random() * STEP_SECONDS
+        self.clock.now += self.random.random() * STEP_SECONDS
         try:
-            self.trace.step(self._now, handle)
+            self.trace.step(self.clock.now, handle)
         finally:  # a trace function that raises must not lose the step
             handle._run()
 
@@ -121,7 +137,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
                 if not future.done():
                     future.set_result(None)
         elif timer is not None:
-            self._now = max(self._now, timer.when())
+            self.clock.now = max(self.clock.now, timer.when())
         else:
             raise DeadlockError(
                 f"deadlock: nothing can run and no timer is scheduled\n{waiting.report()}"

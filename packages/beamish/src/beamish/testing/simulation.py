@@ -66,7 +66,28 @@ def simulate(
         raise TypeError(f"trace must be a function of a line of text, or None; got {trace!r}")
     steps = Trace(trace)
 
-    async def run() -> T:
+    def make_loop() -> asyncio.AbstractEventLoop:
+        return SimulatedLoop(random.Random(seed), max_steps, steps)  # noqa: S311 - not a secret
+
+    return run(main, seed, steps, make_loop)
+
+
+def run(
+    main: Callable[[], Awaitable[T]],
+    seed: int,
+    steps: Trace,
+    make_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> T:
+    """Run ``main()`` as a process in a simulated event loop.
+
+    Args:
+        main: An async function without arguments.
+        seed: Its seed.
+        steps: Records the steps of the loop.
+        make_loop: Creates the loop.
+    """
+
+    async def attached() -> T:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         task.set_name(getattr(main, "__qualname__", "main"))
@@ -76,12 +97,9 @@ def simulate(
         finally:
             steps.end()
 
-    def make_loop() -> asyncio.AbstractEventLoop:
-        return SimulatedLoop(random.Random(seed), max_steps, steps)  # noqa: S311 - not a secret
-
     with _as_if_first(seed), asyncio.Runner(loop_factory=make_loop) as runner:
         try:
-            return runner.run(run())
+            return runner.run(attached())
         except BaseException as error:  # a failed test must report its seed too
             steps.end()
             error.add_note(f"simulated with seed={seed}; {steps.story()}")

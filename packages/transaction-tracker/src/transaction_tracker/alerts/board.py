@@ -26,7 +26,7 @@ from transaction_tracker.store.alerts import (
 # Undelivered notices that are kept for one endpoint; beyond it, the oldest are dropped.
 MAX_QUEUED = 100
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class AlertBoard:
         self._new: dict[NoticeKey, AlertNotice] = {}
         self._settled: set[NoticeKey] = set()
         self._gone: dict[str, str] = {}
-        self.watches = Watches()
+        self.watches: Watches = Watches()
         self.endpoints: dict[str, WebhookEndpoint] = {}
         self.queues: dict[str, NoticeQueue] = {}
         self.view: DatabaseView | None = None

@@ -26,7 +26,7 @@ the start of the fault, ``kind``, ``subject`` and ``severity``."""
 
 _LEVELS: dict[AlertSeverity, int] = {"warning": logging.WARNING, "critical": logging.ERROR}
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class AlertWatcher(GenServer):

@@ -1,6 +1,7 @@
 """The HTTP API and the dashboard."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from transaction_tracker.lazy import importer
 
@@ -33,4 +34,4 @@ _MODULES = {
     "web": ("WEB", "Web"),
 }
 
-__getattr__ = importer(__name__, _MODULES)
+__getattr__: Callable[[str], Any] = importer(__name__, _MODULES)

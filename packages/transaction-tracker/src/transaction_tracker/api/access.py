@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from transaction_tracker.api.addresses import client_address, counted_as
-from transaction_tracker.api.dashboard import FILES
+from transaction_tracker.api.dashboard import FILES, OBSERVER_PATHS
 from transaction_tracker.api.problems import ProblemError, too_many
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import (
@@ -30,7 +30,7 @@ from transaction_tracker.store.access import (
 
 # These paths need no token: they contain no data. The dashboard asks for a token before it
 # requests any.
-PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json", "/docs", *FILES))
+PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json", "/docs", *FILES, *OBSERVER_PATHS))
 _READING = frozenset(("GET", "HEAD"))
 
 # The delay until a token that another program created or revoked takes effect.

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from transaction_tracker.api.access import needs
 from transaction_tracker.api.context import ApiContext, api_context
 from transaction_tracker.api.problems import MEDIA_TYPE, ProblemDetails
-from transaction_tracker.domain.numbers import json_number, whole_number
+from transaction_tracker.domain.numbers import whole_number
 from transaction_tracker.store.pages import MAX_PAGE_SIZE
 
 _TEXTS = {
@@ -35,7 +35,6 @@ ADMIN = Security(needs("admin"), scopes=["admin"])
 
 Api = Annotated[ApiContext, Depends(api_context)]
 Id = Annotated[str, Path(max_length=200, description="Id of the transaction at its source.")]
-Decimal = Annotated[float, BeforeValidator(json_number)]
 Limit = Annotated[
     int,
     # Before the validator: the description shows the limits only of what is inside of one.

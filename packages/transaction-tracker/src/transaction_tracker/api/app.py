@@ -14,22 +14,29 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED
 
+from beamish.observer.static import POLICY
 from transaction_tracker.api import documentation, routes
 from transaction_tracker.api.access import Authentication, Tokens, load_tokens
 from transaction_tracker.api.answers import answer
 from transaction_tracker.api.bodies import Bodies
 from transaction_tracker.api.context import ApiContext, CachedValue
-from transaction_tracker.api.dashboard import POLICY, add_dashboard
+from transaction_tracker.api.dashboard import OBSERVER_PATH, add_dashboard
 from transaction_tracker.api.description import describe, operation_id
 from transaction_tracker.api.guard import Guard
 from transaction_tracker.api.head import HeadRequests
 from transaction_tracker.api.idempotency import Idempotency
+from transaction_tracker.api.mounted_observer import MountedObserver
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import ProblemError, not_json, response
 from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.service import Service
 from transaction_tracker.api.validation import described
-from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
+from transaction_tracker.domain import (
+    EndedError,
+    InvalidTransactionError,
+    NotTrackedError,
+    ParkedError,
+)
 from transaction_tracker.store.owned import OwnedFor
 
 DESCRIPTION = """Track money transactions until their state is final.
@@ -52,12 +59,17 @@ def _routes() -> list[BaseRoute]:
 _ROUTES = _routes()
 
 
-def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
+def create_app(
+    service: Service,
+    options: WebOptions | None = None,
+    observer: MountedObserver | None = None,
+) -> FastAPI:
     """Return the ASGI application, which needs the running tracker application.
 
     Args:
         service: The parts of the tracker application that the API uses.
         options: Limits of the API. ``host`` decides whether requests without a token are allowed.
+        observer: The observer, whose owner closes it before the API stops. Default: none.
     """
     options = options or WebOptions()
     app = FastAPI(
@@ -75,6 +87,8 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
     app.state.context = ApiContext(service, options, tokens)
     app.router.routes.extend(_ROUTES)
     add_dashboard(app)
+    if observer is not None:
+        app.mount(OBSERVER_PATH, observer.guarded(tokens))
     _handle_errors(app)
     _add_middleware(app, options, tokens, service.owned_for)
     _describe(app, service)
@@ -149,6 +163,10 @@ def _handle_errors(app: FastAPI) -> None:
         fault = {"detail": str(error), "parameter": "id"}
         found = ProblemError(422, str(error), kind="invalid-transaction", errors=[fault])
         return response(found, request.state.request_id)
+
+    @app.exception_handler(EndedError)
+    async def ended(request: Request, error: EndedError) -> Response:
+        return response(ProblemError(409, str(error), kind="ended"), request.state.request_id)
 
     @app.exception_handler(ParkedError)
     async def parked(request: Request, error: ParkedError) -> Response:

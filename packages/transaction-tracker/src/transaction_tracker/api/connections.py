@@ -16,7 +16,7 @@ from transaction_tracker.api.addresses import client_address, counted_as
 from transaction_tracker.api.descriptors import max_client_descriptors
 from transaction_tracker.api.options import WebOptions
 
-logger = logging.getLogger("transaction_tracker.api")
+logger: logging.Logger = logging.getLogger("transaction_tracker.api")
 
 # Connections that are accepted before the event loop does other work.
 _BURST = 32

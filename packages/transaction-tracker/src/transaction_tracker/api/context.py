@@ -36,7 +36,7 @@ class ConcurrencyLimit:
         self._limit = limit
         self._subject = subject
         self._kind = kind
-        self.taken = 0
+        self.taken: int = 0
 
     @contextmanager
     def take(self, count: int = 1) -> Iterator[None]:
@@ -88,12 +88,16 @@ class ApiContext:
         self.service = service
         self.options = options
         self.tokens = tokens
-        self.registering = ConcurrencyLimit(
+        self.registering: ConcurrencyLimit = ConcurrencyLimit(
             options.max_registering, "transactions are registered", "registration-queue-full"
         )
-        self.waiters = ConcurrencyLimit(options.max_waiters, "requests wait", "too-many-waiters")
-        self.streams = ConcurrencyLimit(options.max_streams, "streams are open", "too-many-streams")
-        self.store_fault = CachedValue(_PROBE_SECONDS, _store_fault)
+        self.waiters: ConcurrencyLimit = ConcurrencyLimit(
+            options.max_waiters, "requests wait", "too-many-waiters"
+        )
+        self.streams: ConcurrencyLimit = ConcurrencyLimit(
+            options.max_streams, "streams are open", "too-many-streams"
+        )
+        self.store_fault: CachedValue[str | None] = CachedValue(_PROBE_SECONDS, _store_fault)
 
     def degraded(self) -> bool:
         """Return whether the states of open transactions can be out of date."""

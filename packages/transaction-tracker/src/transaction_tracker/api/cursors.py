@@ -4,7 +4,10 @@ from typing import Annotated
 
 from fastapi import Query
 
-TRANSACTION_PATTERN = r"^t([0-9a-f]{2}){1,800}$"
+from transaction_tracker.domain.numbers import json_number
+from transaction_tracker.store.listing import Place
+
+TRANSACTION_PATTERN = r"^[tn]([0-9a-f]{2}){1,850}$"
 EVENT_PATTERN = r"^e[0-9]{1,18}$"
 ATTEMPT_PATTERN = r"^a[0-9]{1,18}$"
 
@@ -29,6 +32,29 @@ def transaction_at(cursor: str) -> str:
     """Return the transaction of a cursor that matches ``TRANSACTION_PATTERN``."""
     # A forged cursor can contain any bytes. It must become text that every database accepts.
     return bytes.fromhex(cursor[1:]).decode(errors="replace").replace("\0", "")
+
+
+def of_place(place: Place) -> str:
+    """Return the cursor of a transaction in the order of activity."""
+    text = f"{'e' if place.ended else 'o'}{place.time!r} {place.id}"
+    return "n" + text.encode().hex()
+
+
+def is_of_activity(cursor: str) -> bool:
+    """Return whether a cursor of ``TRANSACTION_PATTERN`` is of a list in the order of activity."""
+    return cursor.startswith("n")
+
+
+def place_at(cursor: str) -> Place | None:
+    """Return the place of a cursor in the order of activity; ``None`` if it is forged."""
+    text = transaction_at(cursor)
+    kind, time, separator, transaction = text[:1], *text[1:].partition(" ")
+    if kind not in "eo" or not separator:
+        return None
+    try:
+        return Place(kind == "e", json_number(time), transaction)
+    except ValueError:
+        return None
 
 
 def of_event(position: int) -> str:

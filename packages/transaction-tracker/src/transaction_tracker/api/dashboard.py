@@ -1,51 +1,30 @@
 """The dashboard: a static page for operators, which contains no data itself."""
 
-from collections.abc import Iterator
 from importlib.resources import files
-from pathlib import PurePath
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from beamish.observer.static import OBSERVER, File, with_shared
+from beamish.observer.static import PAGE as INDEX
+
 PAGE = "/"
 ASSETS = "/assets/"
-
-_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-
-# The page shows text from outside. Only scripts of this site run, text can never be inserted as
-# HTML (trusted types), and the page can send data to no other site.
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
-)
+OBSERVER_PATH = "/observer"
 
 
-def _load() -> Iterator[tuple[str, tuple[bytes, str]]]:
-    for file in (files(__package__) / "assets").iterdir():
-        # Skips other files, such as an editor's backup.
-        if media_type := _TYPES.get(PurePath(file.name).suffix):
-            path = PAGE if file.name == "index.html" else ASSETS + file.name
-            yield path, (file.read_bytes(), media_type)
+def _paths(found: dict[str, File], under: str = "") -> dict[str, File]:
+    return {
+        f"{under}{PAGE if name == INDEX else ASSETS + name}": file for name, file in found.items()
+    }
 
 
-# Loaded once: requests read no disk, and no path can name another file.
-FILES = dict(_load())
+FILES = _paths(with_shared(files(__package__) / "assets"))
+"""The files of the page, by the path at which they are served."""
+
+OBSERVER_PATHS = frozenset(_paths(OBSERVER, OBSERVER_PATH))
+"""The paths of the files of the observer's page."""
 
 
 def add_dashboard(app: FastAPI) -> None:
@@ -67,6 +46,4 @@ async def asset(name: str) -> Response:
 def _file(path: str) -> Response:
     if path not in FILES:
         raise HTTPException(404)
-    content, media_type = FILES[path]
-    headers = {"Content-Security-Policy": POLICY}
-    return Response(content, media_type=media_type, headers=headers)
+    return FILES[path].response()

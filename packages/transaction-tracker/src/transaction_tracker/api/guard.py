@@ -15,7 +15,7 @@ from transaction_tracker.api.problems import ProblemError, response, standby, un
 from transaction_tracker.store import StoreError
 from transaction_tracker.store.owned import OwnedFor, unlimited
 
-logger = logging.getLogger("transaction_tracker.api")
+logger: logging.Logger = logging.getLogger("transaction_tracker.api")
 
 REQUEST = ("transaction_tracker", "http", "request")
 
@@ -129,7 +129,7 @@ class HttpExchange:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         self._is_ambiguous = "content-length" in headers and "transfer-encoding" in headers
-        self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        self.id: str = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         self.scope = scope
         self._send = send
         self._seconds = seconds

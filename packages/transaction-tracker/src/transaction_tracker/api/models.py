@@ -17,6 +17,7 @@ from transaction_tracker.delivery.payload import (
     BlockView,
     Details,
     Expectation,
+    Hash,
     Metadata,
     OutcomeView,
     TransitionView,
@@ -73,6 +74,7 @@ class TransactionView:
     """Current state of a transaction."""
 
     id: str
+    hash: Hash
     state: State
     final: Annotated[bool, Field(description="Whether the state can no longer change.")]
     version: int
@@ -190,6 +192,7 @@ def _transaction(kept: TransactionRecord, confirmations: int, degraded: bool) ->
     tracked = kept.tracked
     return {
         "id": tracked.id,
+        "hash": tracked.hash,
         "state": tracked.state,
         "final": tracked.final,
         "version": tracked.version,

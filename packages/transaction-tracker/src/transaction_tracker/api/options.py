@@ -3,9 +3,9 @@
 import ipaddress
 
 from transaction_tracker.domain.duration import SECONDS
-from transaction_tracker.net.service import SERVICE_URL
+from transaction_tracker.net.service import EXPLORER_URL, SERVICE_URL
 from transaction_tracker.options import Section, number, option
-from transaction_tracker.options.values import Networks, Seconds, ServiceUrl
+from transaction_tracker.options.values import ExplorerUrl, Networks, Seconds, ServiceUrl
 
 MAX_SHUTDOWN_SECONDS = 60.0
 
@@ -35,6 +35,12 @@ class WebSection(Section):
         "URL at which clients reach this service. A standby on another machine shows it.",
         # A URL with a password is an error, and the message must not show the password.
         secret=True,
+    )
+    explorer_url: ExplorerUrl | None = option(
+        None,
+        EXPLORER_URL,
+        "URL of a transaction at a block explorer, for the links of the dashboard; {id} stands for "
+        "its id.",
     )
     trusted_proxies: Networks = option(
         (),

@@ -40,7 +40,7 @@ class ProblemError(Exception):
         self.detail = detail
         self.kind = kind
         self.errors = errors
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         self.owner = owner
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 import orjson
 from pydantic import (
@@ -29,10 +29,15 @@ from transaction_tracker.domain import (
     MAX_CONFIRMATIONS,
     MAX_ID_CHARACTERS,
     MAX_METADATA_BYTES,
+    MAX_NONCE,
+    MAX_RAW_BYTES,
+    Expectation,
     InvalidTransactionError,
     Registration,
+    Required,
     State,
     Tag,
+    Transaction,
 )
 from transaction_tracker.tracker import TrackerContext
 from transaction_tracker.tracker.expectations import FIELDS, InvalidExpectationError
@@ -46,6 +51,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\
 
 
 # For the description alone: ``tracker.expectations`` checks the fields, as it does in Python.
+RAW_PATTERN = "^0x([0-9a-fA-F]{2})+$"
 ADDRESS_PATTERN = "^0x[0-9a-f]{40}$"
 AMOUNT_PATTERN = "^[0-9]{1,77}$"
 _ADDRESS = {
@@ -58,7 +64,7 @@ _AMOUNT = {
     "pattern": AMOUNT_PATTERN,
     "description": "Amount in the smallest unit of the coin (wei) or the token, as decimal text.",
 }
-_EXPECT: dict[str, Any] = {
+EXPECT: dict[str, Any] = {
     "type": "object",
     "properties": {
         "from": _ADDRESS,
@@ -84,6 +90,10 @@ def _rfc3339(value: Any) -> Any:
     return value
 
 
+# A time of a request, with its time zone. Pydantic alone also accepts numbers.
+TimeIn = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+
+
 def _whole(value: Any) -> Any:
     """Convert 12.0 to 12: JSON has one kind of number, and some writers add the point."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -100,16 +110,54 @@ def _confirmations(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         ) from None
 
 
+Confirmations: TypeAlias = Annotated[
+    Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS), BeforeValidator(_whole)] | Tag | None,
+    WrapValidator(_confirmations),
+]
+Deadline: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None
+
+
+# Stands for a field that is missing: null is not one of its values.
+_MISSING = ""
+_NO_NONCE = -1
+# Fields of which one, or a pair, says which transaction is meant.
+_NAMES = frozenset(("id", "raw", "sender", "nonce"))
+
+
 class RegistrationIn(BaseModel):
     """A transaction to track."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    id: str = Field(min_length=1, max_length=MAX_ID_CHARACTERS)
-    confirmations: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS), BeforeValidator(_whole)] | Tag | None,
-        WrapValidator(_confirmations),
-    ] = Field(
+    id: str = Field(
+        _MISSING,
+        min_length=1,
+        max_length=MAX_ID_CHARACTERS,
+        description="Id of the transaction at its source, or of its sender and nonce.",
+    )
+    sender: str = Field(
+        _MISSING,
+        max_length=MAX_ID_CHARACTERS,
+        description="Sender of the transaction, in place of `id`: with `nonce`, the transaction is "
+        "whichever uses that nonce.",
+        json_schema_extra={"pattern": ADDRESS_PATTERN},
+    )
+    nonce: Annotated[int, BeforeValidator(_whole)] = Field(
+        _NO_NONCE, ge=0, le=MAX_NONCE, description="Nonce of the transaction; needs `sender`."
+    )
+    raw: str = Field(
+        _MISSING,
+        max_length=2 + 2 * MAX_RAW_BYTES,
+        description="Raw signed transaction in place of `id`, in hexadecimal: its hash, its sender "
+        "and its nonce are known at once.",
+        json_schema_extra={"pattern": RAW_PATTERN},
+    )
+    rebroadcast: bool | None = Field(
+        None,
+        description="Whether `raw` is sent again while no provider has it, if the service allows "
+        "it. Default: the service's setting.",
+    )
+    confirmations: Confirmations = Field(
         None,
         description="Number of confirmations that make the state final, or a tag of the chain. "
         "Default: the service's setting.",
@@ -120,7 +168,7 @@ class RegistrationIn(BaseModel):
         le=MAX_EXPIRY_SECONDS,
         description="Seconds after which a transaction that is not in a block expires.",
     )
-    deadline: Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None = Field(
+    deadline: Deadline = Field(
         None,
         strict=False,
         description="Time at which a transaction that is not in a block expires, RFC 3339. "
@@ -130,7 +178,7 @@ class RegistrationIn(BaseModel):
         default_factory=dict,
         description="JSON object that is returned with each event, up to 4,096 bytes.",
     )
-    expect: Annotated[dict[str, Any], WithJsonSchema(_EXPECT)] | None = Field(
+    expect: Annotated[dict[str, Any], WithJsonSchema(EXPECT)] | None = Field(
         None,
         description="What the payment must be: `expectation` in each event says whether it is.",
     )
@@ -171,6 +219,18 @@ class RegistrationResults:
     accepted: int
     refused: int
     results: list[AcceptedItem | RefusedItem]
+
+
+class InvalidFieldError(ValueError):
+    """A field of a registration is invalid.
+
+    Attributes:
+        place: JSON pointer to the field, without the leading slash.
+    """
+
+    def __init__(self, message: str, place: str) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +301,8 @@ async def check_items(content: RequestItems, context: TrackerContext) -> list[Ch
     checked: list[CheckedItem] = []
     for item, pointer in zip(content.items, content.pointers(), strict=True):
         checked.append(_check(item, context, now, pointer))
-        if isinstance(item, dict) and item.get("expect") is not None:
-            # The checksum of an address takes milliseconds.
+        if isinstance(item, dict) and item.get("raw") is not None:
+            # To recover a sender takes a tenth of a millisecond; its data can be long.
             await asyncio.sleep(0)
     return checked
 
@@ -253,54 +313,118 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
     try:
         wanted = _adapter.validate_python(item)
     except ValidationError as error:
-        return CheckedItem(given, None, tuple(_faults(error, pointer)))
-    metadata = orjson.dumps(wanted.metadata)
-    if len(metadata) > MAX_METADATA_BYTES:
-        return _refused(
-            given,
-            f"expected up to {MAX_METADATA_BYTES:,} bytes, got {len(metadata):,}",
-            f"{pointer}/metadata",
-        )
+        return CheckedItem(given, None, tuple(faults(error, pointer)))
     try:
-        key = context.source.identify(wanted.id)
-    except InvalidTransactionError as error:
-        return _refused(given, str(error), f"{pointer}/id")
-    try:
-        required = context.requirement(wanted.confirmations)
+        registration = _registration(wanted, context, now)
+    except InvalidFieldError as error:
+        return _refused(given, str(error), f"{pointer}/{error.place}")
     except ValueError as error:
-        return _refused(given, str(error), f"{pointer}/confirmations")
-    for name, value in (wanted.expect or {}).items():
-        if name in FIELDS and isinstance(value, int | float):
-            detail = f"expected text, because JSON numbers are not exact; got {value}"
-            return _refused(given, detail, f"{pointer}/expect/{_escaped(name)}")
-    try:
-        expectation = context.expectation(wanted.expect)
-    except InvalidExpectationError as error:
-        place = "expect" if error.field is None else f"expect/{_escaped(error.field)}"
-        return _refused(given, str(error), f"{pointer}/{place}")
-    deadline = _deadline(wanted, now, context)
-    if deadline is not None and deadline <= 0:
-        return _refused(given, "expected a time after 1970-01-01", f"{pointer}/deadline")
-    try:
-        registration = Registration(key, required, deadline, metadata.decode(), expectation)
-    except ValueError as error:
-        # A rule that this function does not check first must not fail the other registrations.
+        # A rule that this module does not check first must not fail the other registrations.
         return _refused(given, str(error), pointer)
     return CheckedItem(given, registration)
 
 
+def _registration(wanted: RegistrationIn, context: TrackerContext, now: float) -> Registration:
+    metadata = checked_metadata(wanted.metadata)
+    sends = _sends_again(wanted, context)
+    key, known = _name(wanted, context, complete=sends)
+    required = checked_required(wanted.confirmations, context)
+    expectation = checked_expectation(wanted.expect, context)
+    deadline, slot = _deadline(wanted, now, context), context.slot(key)
+    return Registration(
+        key, required, deadline, metadata, expectation, slot, known, wanted.raw if sends else None
+    )
+
+
+def _sends_again(wanted: RegistrationIn, context: TrackerContext) -> bool:
+    if "raw" in wanted.model_fields_set:
+        try:
+            return context.sends_again(wanted.rebroadcast)
+        except ValueError as error:
+            raise InvalidFieldError(str(error), "rebroadcast") from None
+    if wanted.rebroadcast:
+        raise InvalidFieldError(
+            "only a transaction that is given as raw can be sent", "rebroadcast"
+        )
+    return False
+
+
+def _name(
+    wanted: RegistrationIn, context: TrackerContext, *, complete: bool
+) -> tuple[str, Transaction | None]:
+    """Return the id of a transaction, and the transaction if it is known."""
+    given = wanted.model_fields_set & _NAMES
+    try:
+        if given == {"id"}:
+            return context.source.identify(wanted.id), None
+        if given == {"raw"}:
+            known = context.signed(wanted.raw, complete=complete)
+            return known.id, known
+        if given == {"sender", "nonce"}:
+            return context.slot_id(wanted.sender, wanted.nonce), None
+    except InvalidTransactionError as error:
+        raise InvalidFieldError(
+            str(error), "id" if "id" in given else error.field or "sender"
+        ) from None
+    # The field that is missing, or that must not be there.
+    other = {"sender": "nonce", "nonce": "sender"}
+    place = other.get(next(iter(given)), "id") if len(given) == 1 else "id"
+    raise InvalidFieldError("give either id, or raw, or sender and nonce", place)
+
+
 def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> float | None:
     if wanted.deadline is not None:
-        return min(wanted.deadline, MAX_DEADLINE).timestamp()
+        return checked_deadline(wanted.deadline)
     seconds = context.expires_after if wanted.expires_in is None else wanted.expires_in
     return None if seconds is None else now + seconds
+
+
+def checked_metadata(metadata: dict[str, Any]) -> str:
+    """Return metadata as JSON, or raise ``InvalidFieldError`` if it is too long."""
+    text = orjson.dumps(metadata)
+    if len(text) > MAX_METADATA_BYTES:
+        detail = f"expected up to {MAX_METADATA_BYTES:,} bytes, got {len(text):,}"
+        raise InvalidFieldError(detail, "metadata")
+    return text.decode()
+
+
+def checked_required(confirmations: Required | None, context: TrackerContext) -> Required:
+    """Return the requirement, or raise ``InvalidFieldError`` if the chain lacks the tag."""
+    try:
+        return context.requirement(confirmations)
+    except ValueError as error:
+        raise InvalidFieldError(str(error), "confirmations") from None
+
+
+def checked_expectation(
+    expect: dict[str, Any] | None, context: TrackerContext
+) -> Expectation | None:
+    """Return an expectation, or raise ``InvalidFieldError``."""
+    for name, value in (expect or {}).items():
+        if name in FIELDS and isinstance(value, int | float):
+            detail = f"expected text, because JSON numbers are not exact; got {value}"
+            raise InvalidFieldError(detail, f"expect/{_escaped(name)}")
+    try:
+        return context.expectation(expect)
+    except InvalidExpectationError as error:
+        place = "expect" if error.field is None else f"expect/{_escaped(error.field)}"
+        raise InvalidFieldError(str(error), place) from None
+
+
+def checked_deadline(deadline: datetime) -> float:
+    """Return a deadline in Unix seconds, or raise ``InvalidFieldError``."""
+    seconds = min(deadline, MAX_DEADLINE).timestamp()
+    if seconds <= 0:
+        raise InvalidFieldError("expected a time after 1970-01-01", "deadline")
+    return seconds
 
 
 def _refused(given: str | None, detail: str, pointer: str) -> CheckedItem:
     return CheckedItem(given, None, ({"detail": detail, "pointer": pointer},))
 
 
-def _faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:
+def faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:
+    """Return the errors of a model, each with the JSON pointer to its field."""
     # Without the input, which can be long or secret.
     found = error.errors(include_url=False, include_input=False)
     return [

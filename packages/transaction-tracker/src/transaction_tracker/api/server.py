@@ -1,17 +1,21 @@
-"""uvicorn in the application's event loop, without signal handlers and with stricter limits."""
+"""The HTTP server of the API, with stricter limits than uvicorn's."""
 
 import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from beamish.observer.serving import (
+    POLL_INTERVAL_SECONDS,
+    EmbeddedServer,
+    HeaderTimeoutProtocol,
+)
 from transaction_tracker.api.connections import Acceptor, Admission
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import MEDIA_TYPE
@@ -31,10 +35,8 @@ def _is_error(record: logging.LogRecord) -> bool:
 
 _wire.addFilter(_is_error)
 
-_TICK_SECONDS = 1.0
 _BACKLOG = 1_024
 _LINGER_SECONDS = 1.0
-_POLL_INTERVAL_SECONDS = 0.01
 
 _BAD_REQUEST = (
     b'{"type":"about:blank","title":"Bad Request","status":400,'
@@ -42,8 +44,8 @@ _BAD_REQUEST = (
 )
 
 
-class HttpServer(uvicorn.Server):
-    """A uvicorn server that leaves signals to its caller.
+class HttpServer(EmbeddedServer):
+    """A server within the limits of the API.
 
     Args:
         config: Configuration of uvicorn.
@@ -63,32 +65,22 @@ class HttpServer(uvicorn.Server):
         self._admission = admission
         self._protocol_class = protocol
         self._shutdown_seconds = shutdown_seconds
-        self._stop = asyncio.Event()
         self._acceptors: list[Acceptor] = []
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture no signals: the surrounding program handles them."""
-        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections within the limits of ``admission``."""
         await self.lifespan.startup()
-        self.servers = []
+        self.servers: list[asyncio.Server] = []
         self._acceptors = [
             Acceptor(sock, self._admission, self._protocol) for sock in sockets or ()
         ]
         self.started = True
 
-    async def main_loop(self) -> None:
-        """Update the ``Date`` header every second until the server stops."""
-        while not self.should_exit:
-            for acceptor in self._acceptors:
-                acceptor.check()
-            await self.on_tick(0)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TICK_SECONDS):
-                    await self._stop.wait()
+    async def tick(self) -> None:
+        """Check the acceptors, and update the ``Date`` header."""
+        for acceptor in self._acceptors:
+            acceptor.check()
+        await super().tick()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting connections, and wait ``shutdown_seconds`` for requests to end."""
@@ -101,14 +93,9 @@ class HttpServer(uvicorn.Server):
                 while self.server_state.tasks:
                     await asyncio.wait(self.server_state.tasks)
                 while self.server_state.connections:  # responses are still being sent
-                    await asyncio.sleep(_POLL_INTERVAL_SECONDS)
+                    await asyncio.sleep(POLL_INTERVAL_SECONDS)
         for task in self.server_state.tasks:
             task.cancel()
-
-    def stop(self) -> None:
-        """Start the shutdown: stop accepting connections, and wait for requests to end."""
-        self.should_exit = True
-        self._stop.set()
 
     def abandon(self) -> None:
         """Abort all connections."""
@@ -181,40 +168,26 @@ def _protocol(options: WebOptions) -> "type[GuardedProtocol]":
     return Guarded
 
 
-class GuardedProtocol(H11Protocol):
-    """One connection, which is closed if a request's headers do not arrive in time.
+class GuardedProtocol(HeaderTimeoutProtocol):
+    """One connection, whose invalid requests get a problem.
 
     Attributes:
         on_close: Function that is called when the connection is closed.
     """
 
-    header_seconds: float
+    wire = _wire
     on_close: Callable[[], None]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = _wire
         # Lets the middleware abort the connection of a client that reads nothing.
-        self.app_state = {**self.app_state, "abort": self._abort}
+        self.app_state: dict[str, Any] = {**self.app_state, "abort": self._abort}
         self._refused = False
-        self._header_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the timer for the first request."""
-        super().connection_made(transport)
-        self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the connection's slot."""
         super().connection_lost(exc)
         self.on_close()
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-
-    def on_response_complete(self) -> None:
-        """Start the timer for the next request."""
-        super().on_response_complete()
-        self._expect_headers()
 
     def send_400_response(self, msg: str) -> None:
         """Send a problem for an invalid request."""
@@ -237,16 +210,8 @@ class GuardedProtocol(H11Protocol):
         if not self._refused:
             super().data_received(data)
 
-    def _expect_headers(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-        self._header_timer = self.loop.call_later(self.header_seconds, self._give_up)
-
-    def _give_up(self) -> None:
-        # uvicorn's keep-alive timeout ends with the first byte: without this timer, a client that
-        # sends one byte an hour would hold a connection without limit.
-        if self.cycle is not None and not self.cycle.response_complete:
-            return
+    def end_connection(self) -> None:
+        """Close the connection, or abort it if the client has not read the last response."""
         if self.transport.get_write_buffer_size():
             self._abort()  # a close would wait until the client has read the rest
         else:

@@ -1,10 +1,12 @@
 """The interface between the API and the application."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from transaction_tracker.alerts import AlertBoard
+from transaction_tracker.api.history import History
 from transaction_tracker.api.signals import EventSignals
 from transaction_tracker.delivery.health import FlowLimits
 from transaction_tracker.follower.verdict import NO_RESPONSE_YET, Verdict
@@ -77,6 +79,10 @@ class Service:
         feed: Signals for long polls and event streams.
         metrics: Metrics of the application.
         alerts: Alerts of the application.
+        history: Figures over time.
+        source_name: Function that returns the source's name; ``None`` before its first answer.
+        is_postgresql: Whether the database is PostgreSQL; otherwise it is SQLite.
+        started_at: Unix seconds of the start.
         flow_limits: When deliveries are late.
         id_pattern: Pattern of transaction ids, for the OpenAPI description.
         owned_for: Time for which the application owns the database.
@@ -89,6 +95,10 @@ class Service:
     feed: EventSignals = field(default_factory=EventSignals)
     metrics: Metrics = field(default_factory=Metrics)
     alerts: AlertBoard = field(default_factory=AlertBoard)
+    history: History = field(default_factory=History)
+    source_name: Callable[[], str | None] = lambda: None
+    is_postgresql: bool = False
+    started_at: float = field(default_factory=time.time)
     flow_limits: FlowLimits = field(default_factory=FlowLimits)
     id_pattern: str | None = None
     owned_for: OwnedFor = unlimited

@@ -16,7 +16,7 @@ class EventSignals:
     """
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._streams: set[asyncio.Event] = set()
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 

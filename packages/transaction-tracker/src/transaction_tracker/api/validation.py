@@ -12,6 +12,8 @@ from transaction_tracker.domain.webhook_endpoint import (
 )
 
 LABEL_PATTERN = r"^[\x20-\x7e]+$"
+# PostgreSQL cannot compare text with the character NUL.
+SEARCH_PATTERN = r"^[^\x00]*$"
 
 # What a text must be, by the pattern that it must match. A pattern itself explains nothing.
 FORMS = {
@@ -20,6 +22,7 @@ FORMS = {
     cursors.ATTEMPT_PATTERN: "must be the next of a previous page, such as a42",
     SECRET_PATTERN: f"must be {PREFIX} and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes in "
     "base64",
+    SEARCH_PATTERN: "must not contain the character NUL",
     LABEL_PATTERN: "must have only printable ASCII characters",
 }
 

@@ -93,6 +93,7 @@ _REASONS: dict[Reason, str] = {
     "cancelled": "a cancellation by its sender",
     "replaced": "another transaction of its sender",
     "nonce-used": "an authorization, or a transaction that no provider has",
+    "conflicted": "a transaction that spends an output of an earlier one of this chain",
 }
 
 
@@ -118,6 +119,8 @@ def why(tracked: Tracked, situation: Situation) -> Why:
 def _waits_for(tracked: Tracked) -> WaitsFor:
     if tracked.waits_for_depth:
         return "finality_tag" if isinstance(tracked.required, str) else "confirmations"
+    if tracked.by_slot and tracked.state == "registered":
+        return "inclusion"
     waits: dict[State, WaitsFor] = {
         "registered": "first_answer",
         "pending": "inclusion",
@@ -166,14 +169,21 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def _registered(_tracked: Tracked, situation: Situation) -> str:
+def _registered(tracked: Tracked, situation: Situation) -> str:
     waited = duration(situation.now - situation.since)
+    if tracked.by_slot:
+        return f"Registered {waited} ago; waiting for a block with a transaction of this nonce."
     return f"Registered {waited} ago; the source has not answered about it yet."
 
 
 def _pending(tracked: Tracked, situation: Situation) -> str:
     since = situation.since if tracked.waiting_since is None else tracked.waiting_since
     waited = duration(situation.now - since)
+    if tracked.by_slot:
+        return (
+            f"A reorganisation removed the block that had it {waited} ago; waiting for a block "
+            "with a transaction of this nonce."
+        )
     return f"Known to the source for {waited}; waiting for a block that includes it."
 
 
@@ -219,6 +229,12 @@ def _dropped(tracked: Tracked, situation: Situation) -> str:
             f"Dropped {waited} ago: no healthy provider knew it any more, and its nonce was used, "
             "but not by a transaction that a provider has; for example by an EIP-7702 "
             "authorization of its sender."
+        )
+    if tracked.reason == "conflicted":
+        return (
+            f"Dropped {waited} ago: no healthy provider knew it any more, and an output that it "
+            "spends is spent or does not exist on this chain. If a reorganisation brings the "
+            "output back and it is mined after all, tracking continues."
         )
     return (
         f"Dropped {waited} ago: no healthy provider knew it any more. If it is mined after all, "

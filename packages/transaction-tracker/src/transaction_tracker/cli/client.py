@@ -119,7 +119,7 @@ class Api:
     def __init__(
         self, url: str, token: str | None = None, *, deadline: float = DEADLINE_SECONDS
     ) -> None:
-        self.url = _checked(url)
+        self.url: URL = _checked(url)
         self._deadline = deadline
         self._headers = {"Accept": "application/json"}
         if token:
@@ -163,6 +163,10 @@ class Api:
     async def put(self, path: str, body: Any) -> Any:
         """Send a PUT request."""
         return await self._with_retries("PUT", path, {}, body)
+
+    async def patch(self, path: str, body: Any) -> Any:
+        """Send a PATCH request; the service's changes are idempotent."""
+        return await self._with_retries("PATCH", path, {}, body)
 
     async def delete(self, path: str) -> Any:
         """Send a DELETE request."""

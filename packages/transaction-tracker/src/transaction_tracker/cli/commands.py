@@ -74,7 +74,13 @@ COMMANDS = (
         FIRST,
         "Run the service: track transactions, deliver events, serve the HTTP API.",
     ),
-    Command("add", "transactions:add", TRACK, "Track transactions with a running service."),
+    Command(
+        "add",
+        "transactions:add",
+        TRACK,
+        "Track transactions with a running service.",
+        usage="Usage: txtrack add [OPTIONS] [TRANSACTIONS]\n",
+    ),
     Command(
         "import",
         "importing:import_",
@@ -108,6 +114,12 @@ COMMANDS = (
         "events:events",
         TRACK,
         "Print events: the state changes of transactions, in the order of recording.",
+    ),
+    Command(
+        "change",
+        "changing:change",
+        TRACK,
+        "Change what is required of a transaction that has not ended.",
     ),
     Command(
         "recheck",

@@ -17,7 +17,7 @@ from transaction_tracker.settings.together import meaningful
 
 _BARE = re.compile("[A-Za-z0-9_-]+")
 
-app = App(name="config", group=MANAGE, help="Show, check and explain the configuration.")
+app: App = App(name="config", group=MANAGE, help="Show, check and explain the configuration.")
 
 
 @app.command

@@ -33,7 +33,7 @@ from transaction_tracker.settings.layers import chosen_file
 from transaction_tracker.store.access import has_usable_token
 from transaction_tracker.store.alerts import load_active
 from transaction_tracker.store.endpoints import load_all
-from transaction_tracker.store.pages import transactions_page
+from transaction_tracker.store.listing import id_page
 from transaction_tracker.store.url import DatabaseUrl
 
 _MARKS: dict[Severity, tuple[str, str]] = {
@@ -105,7 +105,7 @@ async def _source(configuration: Configuration, transaction: str | None) -> list
             raise BadInputError('--transaction requires source.type = "http"')
         return await providers.check(configuration)
     if transaction is None:
-        page = _read(configuration.database.url, partial(transactions_page, after=None, limit=1))
+        page = _read(configuration.database.url, partial(id_page, after=None, limit=1))
         transaction = page[0].tracked.id if page else None
     found = await http.check(section, transaction)
     return [_redacted(finding, redactors(configuration)) for finding in found]

@@ -43,8 +43,11 @@ def _whole_number(_kind: Any, tokens: Sequence[Token]) -> int:
 WholeNumber = Annotated[int, Parameter(converter=_whole_number, validator=Number(gte=1))]
 
 
-def _check_file(_kind: Any, value: str) -> None:
-    if value.startswith("-") and value != STDIN:
+WholeNumberOrZero = Annotated[int, Parameter(converter=_whole_number, validator=Number(gte=0))]
+
+
+def _check_file(_kind: Any, value: str | None) -> None:
+    if value is not None and value.startswith("-") and value != STDIN:
         raise ValueError(f"unknown option {value}; a file of this name is ./{value}")
 
 

@@ -18,7 +18,7 @@ from transaction_tracker.sources.http_polling.redaction import Redact, keys, red
 
 _LOGGERS = ("beamish", "transaction_tracker")
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class StandardError(logging.StreamHandler[TextIO]):
@@ -29,7 +29,7 @@ class StandardError(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        self.stream = sys.stderr
+        self.stream: TextIO = sys.stderr
         super().emit(record)
 
 

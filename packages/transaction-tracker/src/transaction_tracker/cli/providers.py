@@ -12,7 +12,7 @@ from transaction_tracker.cli.commands import MANAGE
 from transaction_tracker.cli.exits import CommandError
 from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags
 
-app = App(
+app: App = App(
     name="provider",
     group=MANAGE,
     help="Manage a service's RPC endpoints.",

@@ -30,7 +30,7 @@ from transaction_tracker.sources.http_polling import HttpPollingSource
 from transaction_tracker.store import DatabaseUrl, LeaseHolder, StoreError
 from transaction_tracker.store.garbage_collection import tune_collector
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 _GAVE_UP = (
     "the service stopped because a process kept crashing after restarts; see the errors above. "
@@ -129,7 +129,7 @@ async def _started(
         extra={"url": url, "source": application.source.name, "open": application.open},
     )
     if configuration.logs.format == "text":
-        _introduce(url, "0x…" if configuration.http is None else "ID")
+        _introduce(url, "0x…" if configuration.source.type == "ethereum" else "ID")
 
 
 def failure(error: BaseException) -> CommandError:

@@ -20,7 +20,7 @@ from transaction_tracker.store.access import (
     revoke_token,
 )
 
-app = App(name="token", group=MANAGE, help="Create, list and revoke bearer tokens.")
+app: App = App(name="token", group=MANAGE, help="Create, list and revoke bearer tokens.")
 
 
 @app.command

@@ -22,22 +22,31 @@ from transaction_tracker.cli.flags import (
     CONFIGURED,
     NOTHING_EXPECTED,
     ExpectFlags,
+    InputFile,
     NoHeader,
     ServiceFlags,
     Transactions,
     WholeNumber,
+    WholeNumberOrZero,
     number_or_tag,
+    opened,
     seconds,
 )
-from transaction_tracker.domain import State
+from transaction_tracker.domain import MAX_RAW_BYTES, State
 
 Facts = Mapping[str, Any]
 
+# In hexadecimal, with 0x and some white space around.
+_MAX_RAW_CHARACTERS = 2 * MAX_RAW_BYTES + 100
 _COLUMNS = ("transaction", "state", "depth", "block")
 
 
 async def add(
-    *transactions: Transactions,
+    *transactions: str,
+    sender: str | None = None,
+    nonce: WholeNumberOrZero | None = None,
+    raw: InputFile | None = None,
+    rebroadcast: bool | None = None,
     confirmations: str | None = None,
     expires_in: str | None = None,
     metadata: str | None = None,
@@ -56,6 +65,11 @@ async def add(
     Args:
         transactions: Ids. On a chain: hashes, 0x and 64 hexadecimal digits each. With another
             source: the source's own ids.
+        sender: Sender of a transaction whose hash is not known: whichever uses --nonce is tracked.
+        nonce: Nonce of the transaction of --sender.
+        raw: File with a raw signed transaction in hexadecimal; - is standard input.
+        rebroadcast: Send the transaction of --raw again while no provider has it. Default:
+            source.rebroadcast of the service.
         confirmations: Blocks that make a state final, or "safe" or "finalized". Default:
             source.confirmations of the service.
         expires_in: Time such as 30m or 1d after which a transaction that is in no block expires.
@@ -63,8 +77,9 @@ async def add(
         key: Idempotency key: a repeated request with the same key returns the first response.
     """
     wanted = _wanted(confirmations, expires_in, metadata) | expect.field()
+    names = _names(transactions, sender, nonce, raw, rebroadcast)
     async with service.api() as api:
-        registrations = [{"id": transaction, **wanted} for transaction in transactions]
+        registrations = [{**name, **wanted} for name in names]
         response = await register(api, registrations, key)
     for result in response["results"]:
         if service.as_json:
@@ -74,6 +89,36 @@ async def add(
         else:
             output.note(f"txtrack: refused: {refusal(result)}")
     return BAD_INPUT if response["refused"] else OK
+
+
+def _names(
+    transactions: Sequence[str],
+    sender: str | None,
+    nonce: int | None,
+    raw: str | None,
+    rebroadcast: bool | None,
+) -> list[dict[str, Any]]:
+    """Return the fields that name each transaction of a registration."""
+    if (sender is None) != (nonce is None):
+        raise BadInputError("give --sender and --nonce together")
+    names: list[dict[str, Any]] = [{"id": transaction} for transaction in transactions]
+    if sender is not None:
+        names.append({"sender": sender, "nonce": nonce})
+    if raw is not None:
+        given = {} if rebroadcast is None else {"rebroadcast": rebroadcast}
+        names.append({"raw": _raw(raw), **given})
+    if not names:
+        raise BadInputError("give the ids of transactions, or --sender and --nonce, or --raw")
+    return names
+
+
+def _raw(file: str) -> str:
+    """Return the raw transaction in a file; the service checks it."""
+    with opened(file) as stream:
+        content = stream.read(_MAX_RAW_CHARACTERS + 1)
+    if len(content) > _MAX_RAW_CHARACTERS:
+        raise BadInputError(f"--raw must have up to {_MAX_RAW_CHARACTERS:,} characters")
+    return content.decode(errors="replace").strip()
 
 
 async def register(api: Api, registrations: Sequence[Facts], key: str | None = None) -> Any:
@@ -95,7 +140,7 @@ async def get(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
         transaction: Id of the transaction; on a chain, its hash.
     """
     async with service.api() as api:
-        found = await api.get(_path(transaction))
+        found = await api.get(path_of(transaction))
     if service.as_json:
         output.write_document(found)
         return
@@ -147,7 +192,7 @@ async def why(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
         transaction: Id of the transaction; on a chain, its hash.
     """
     async with service.api() as api:
-        found = await api.get(_path(transaction))
+        found = await api.get(path_of(transaction))
     reasons = found["why"]
     if service.as_json:
         output.write_document(reasons)
@@ -166,7 +211,7 @@ async def untrack(transaction: str, /, *, service: ServiceFlags = CONFIGURED) ->
         transaction: Id of the transaction; on a chain, its hash.
     """
     async with service.api() as api:
-        stopped = await api.delete(_path(transaction))
+        stopped = await api.delete(path_of(transaction))
     show([stopped] if stopped else [], as_json=service.as_json)
 
 
@@ -179,7 +224,7 @@ async def recheck(transaction: str, /, *, service: ServiceFlags = CONFIGURED) ->
         transaction: Id of the transaction; on a chain, its hash.
     """
     async with service.api() as api:
-        checked = await api.post(f"{_path(transaction)}/recheck")
+        checked = await api.post(f"{path_of(transaction)}/recheck")
     show([checked] if checked else [], as_json=service.as_json)
 
 
@@ -210,6 +255,7 @@ def described(transaction: Facts) -> dict[str, object]:
         "failure": outcome.get("error"),
         "fee": _fee(outcome),
         **payments.described(transaction),
+        "hash": transaction.get("hash"),  # a service of an older version has none
         "superseded by": transaction["superseded_by"],
         "reason": transaction["reason"],
         "flags": ", ".join(transaction["flags"]) or None,
@@ -230,7 +276,7 @@ def _fee(outcome: Facts) -> str | None:
     return text if outcome.get("fee_scope") != "execution" else f"{text}; execution fee only"
 
 
-def _path(transaction: str) -> str:
+def path_of(transaction: str) -> str:
     """Return the API's path of a transaction, with its id percent-encoded."""
     return f"v1/transactions/{quote(transaction, safe='')}"
 
@@ -254,7 +300,7 @@ def _wanted(
     if expires_in is not None:
         wanted["expires_in"] = seconds("--expires-in", expires_in)
     if metadata is not None:
-        wanted["metadata"] = _object(metadata)
+        wanted["metadata"] = metadata_object(metadata)
     return wanted
 
 
@@ -284,7 +330,8 @@ def _block(transaction: Facts) -> int | None:
     return transaction["block"]["number"] if transaction["block"] else None
 
 
-def _object(text: str) -> dict[str, Any]:
+def metadata_object(text: str) -> dict[str, Any]:
+    """Parse the value of ``--metadata``."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -360,7 +407,7 @@ async def _wait(
     api: Api, transaction: str, until: str, deadline: float
 ) -> tuple[bool, dict[str, Any]]:
     """Poll until the state or the deadline is reached; tolerate a restart of the service."""
-    path = f"{_path(transaction)}/wait"
+    path = f"{path_of(transaction)}/wait"
     missed_since: float | None = None
     known = False
     while True:

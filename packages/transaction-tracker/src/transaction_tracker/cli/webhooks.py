@@ -17,7 +17,7 @@ from transaction_tracker.domain.webhook_endpoint import DEFAULT_OVERLAP, DEFAULT
 
 _VERIFY = "--id STR --timestamp INT --signature STR --secret STR"
 
-app = App(name="webhook", group=MANAGE, help="Manage webhook endpoints, which receive events.")
+app: App = App(name="webhook", group=MANAGE, help="Manage webhook endpoints, which receive events.")
 app.command(verify, usage=f"Usage: txtrack webhook verify {_VERIFY} [OPTIONS] [BODY]\n")
 
 Facts = Mapping[str, Any]
@@ -331,7 +331,7 @@ def _kinds(given: Kinds) -> list[str]:
     return list(ALERT_KINDS if "all" in given else given)
 
 
-deliveries = App(
+deliveries: App = App(
     name="deliveries", group=MANAGE, help="Resume deliveries after a finality violation."
 )
 

@@ -51,7 +51,7 @@ _MAX_SLEEP_SECONDS = 60.0
 LEASE_CHECK_SECONDS = 0.5
 _BACKOFF = Backoff(initial=0.1, maximum=60.0, jitter=0.0)
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from transaction_tracker.store.feed import EventRecord
 TEST_TYPE = "transaction_tracker.test"
 
 # 1 had neither details nor an expectation.
-PAYLOAD_VERSION = 2
+PAYLOAD_VERSION = 3
 
 # Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
 # contain, are percent-encoded.
@@ -103,6 +103,15 @@ class TransferView:
 
 
 @dataclass(kw_only=True)
+class OutputView:
+    """One output of a Bitcoin transaction."""
+
+    index: int
+    to: Annotated[str | None, Field(description="Null for a script without an address.")]
+    value_sat: Annotated[str, Field(description="Amount in satoshi, as decimal text.")]
+
+
+@dataclass(kw_only=True)
 class DetailsView:
     """Who paid whom how much. Each field is null while it is unknown.
 
@@ -140,6 +149,17 @@ class DetailsView:
             "are none by the standard of any token."
         ),
     ]
+    value_sat: Annotated[
+        str | None,
+        Field(description="Only of Bitcoin: amount of the single output that pays, in satoshi."),
+    ] = None
+    fee_sat: Annotated[str | None, Field(description="Only of Bitcoin: the fee in satoshi.")] = None
+    outputs: Annotated[
+        list[OutputView] | None, Field(description="Only of Bitcoin: the first 100 outputs.")
+    ] = None
+    output_count: Annotated[
+        int | None, Field(description="Only of Bitcoin: number of all outputs.")
+    ] = None
 
 
 @dataclass(kw_only=True)
@@ -180,6 +200,13 @@ class ExpectationView:
 Details: TypeAlias = Annotated[
     DetailsView | None, Field(description="Null while nothing is known, and without a chain.")
 ]
+Hash: TypeAlias = Annotated[
+    str | None,
+    Field(
+        description="Hash of the transaction that used the nonce, if `id` is a sender and a nonce; "
+        "null until a block has one, and for any other id."
+    ),
+]
 Expectation: TypeAlias = Annotated[
     ExpectationView | None, Field(description="Null if nothing is expected.")
 ]
@@ -195,6 +222,7 @@ class TransitionView:
     """A transition of a transaction, or a change of flags: then `previous` equals `state`."""
 
     id: str
+    hash: Hash
     version: int
     state: State
     previous: State
@@ -222,6 +250,7 @@ class TransitionView:
         tracked = entry.event.tracked
         fields: dict[str, Any] = {
             "id": tracked.id,
+            "hash": tracked.hash,
             "version": tracked.version,
             "state": tracked.state,
             "previous": entry.event.previous,

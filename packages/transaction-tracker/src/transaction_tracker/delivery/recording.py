@@ -15,7 +15,7 @@ from transaction_tracker.store import outbox as store
 from transaction_tracker.store.attempts import AttemptRecord
 from transaction_tracker.store.deliveries import Delivery
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 async def record(delivery: Delivery, result: Result, *, trims: bool) -> None:

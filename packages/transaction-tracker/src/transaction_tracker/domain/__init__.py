@@ -2,17 +2,20 @@
 
 from transaction_tracker.domain.agenda import Agenda
 from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Fork, KeptChain, Link
+from transaction_tracker.domain.change import UNCHANGED, RegistrationChange, Unchanged
 from transaction_tracker.domain.deadlines import Deadlines
 from transaction_tracker.domain.details import (
     NO_DETAILS,
     STANDARDS,
     Details,
     Execution,
+    Output,
     Payment,
     Standard,
     Transfer,
 )
 from transaction_tracker.domain.errors import (
+    EndedError,
     InvalidTransactionError,
     NotTrackedError,
     ParkedError,
@@ -44,6 +47,8 @@ from transaction_tracker.domain.registration import (
     MAX_CONFIRMATIONS,
     MAX_ID_CHARACTERS,
     MAX_METADATA_BYTES,
+    MAX_NONCE,
+    MAX_RAW_BYTES,
     Registration,
     check_required,
 )
@@ -74,12 +79,15 @@ __all__ = [
     "MAX_CONFIRMATIONS",
     "MAX_ID_CHARACTERS",
     "MAX_METADATA_BYTES",
+    "MAX_NONCE",
+    "MAX_RAW_BYTES",
     "NO_DETAILS",
     "REASONS",
     "STANDARDS",
     "STATES",
     "TAGS",
     "TERMINAL",
+    "UNCHANGED",
     "UNPLACED",
     "Abandoned",
     "Absent",
@@ -90,6 +98,7 @@ __all__ = [
     "Deadlines",
     "Details",
     "Difference",
+    "EndedError",
     "Event",
     "Execution",
     "Expectation",
@@ -105,6 +114,7 @@ __all__ = [
     "Observation",
     "Orphaned",
     "Outcome",
+    "Output",
     "Overtaken",
     "ParkedError",
     "Payment",
@@ -112,6 +122,7 @@ __all__ = [
     "Reason",
     "RecentSlots",
     "Registration",
+    "RegistrationChange",
     "Rejected",
     "Reported",
     "Required",
@@ -126,6 +137,7 @@ __all__ = [
     "TrackerError",
     "Transaction",
     "Transfer",
+    "Unchanged",
     "Vanished",
     "check_required",
     "compare",

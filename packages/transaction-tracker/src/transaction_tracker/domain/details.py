@@ -33,20 +33,40 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a transaction on a chain without accounts.
+
+    Attributes:
+        index: Its position among the outputs, from 0.
+        value: Amount in the coin's smallest unit.
+        recipient: Address that is paid; ``None`` for a condition without an address.
+    """
+
+    index: int
+    value: int
+    recipient: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """What the sender of a transaction signed; ``None`` for each part that is unreadable.
 
     Attributes:
         sender: Account that sent the transaction.
-        recipient: Account or contract that is called; ``None`` for a new contract.
+        recipient: Account or contract that is called; ``None`` for a new contract, or if several
+            outputs pay.
         value: Amount of the chain's coin, in its smallest unit.
         nonce: Number of the transaction among those of its sender.
+        outputs: The first outputs on a chain without accounts; ``None`` on other chains.
+        output_count: Number of all outputs.
     """
 
     sender: str | None = None
     recipient: str | None = None
     value: int | None = None
     nonce: int | None = None
+    outputs: tuple[Output, ...] | None = None
+    output_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,15 @@ class TrackerError(Exception):
 
 
 class InvalidTransactionError(TrackerError, ValueError):
-    """The text is not a valid transaction id of the source."""
+    """The text is not a valid transaction id of the source.
+
+    Attributes:
+        field: Name of the invalid part, if the id has several: ``"sender"`` or ``"nonce"``.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class NotTrackedError(TrackerError, LookupError):
@@ -21,6 +29,22 @@ class NotTrackedError(TrackerError, LookupError):
             f"{transaction} is not tracked; start tracking it with TransactionTracker.start"
         )
         self.id = transaction
+
+
+class EndedError(TrackerError):
+    """The transaction has ended, so what is required of it can no longer be changed.
+
+    Attributes:
+        id: The transaction.
+        state: The state that ended it.
+    """
+
+    def __init__(self, transaction: str, state: str) -> None:
+        super().__init__(
+            f"{transaction} has ended as {state}: what was required of it can no longer be changed"
+        )
+        self.id = transaction
+        self.state = state
 
 
 class ParkedError(TrackerError):

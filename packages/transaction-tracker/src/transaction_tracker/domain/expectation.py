@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transaction_tracker.domain.details import Details, Execution, Payment
+from transaction_tracker.domain.details import Details, Execution, Output, Payment
 from transaction_tracker.domain.states import State
 
 # In these states, the transaction has paid nothing, or it was taken back.
@@ -105,6 +105,8 @@ def _of_coin(expected: Expectation, details: Details) -> _Found | None:
     payment = details.payment
     if payment is None:
         return None
+    if payment.outputs is not None:
+        return _of_outputs(expected, payment.outputs, payment.output_count)
     accounts = {
         "from": (expected.sender, payment.sender),
         "to": (expected.recipient, payment.recipient),
@@ -120,6 +122,21 @@ def _of_coin(expected: Expectation, details: Details) -> _Found | None:
     if payment.value is not None:
         differences += _of_value(expected, payment.value)
     return differences, _knows(expected, payment)
+
+
+def _of_outputs(expected: Expectation, outputs: tuple[Output, ...], count: int | None) -> _Found:
+    """Compare what the outputs pay to the recipient, or to all if any recipient can be paid.
+
+    The sender is unknown: an input names no account.
+    """
+    paid = [output for output in outputs if expected.recipient in (None, output.recipient)]
+    is_complete = count == len(outputs) and expected.sender is None
+    if not paid and is_complete:
+        first = outputs[0].recipient if outputs else None
+        return [Difference("to", str(expected.recipient), first)], True
+    if not is_complete:
+        return [], False
+    return list(_of_value(expected, sum(output.value for output in paid))), True
 
 
 def _knows(expected: Expectation, payment: Payment) -> bool:

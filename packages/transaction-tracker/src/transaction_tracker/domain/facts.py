@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from transaction_tracker.domain.details import Execution, Payment
-from transaction_tracker.domain.states import Required, State, Tag
+from transaction_tracker.domain.states import Reason, Required, State, Tag
 
 # "execution": gas used times gas price, on a chain whose other fees are unknown.
 FeeScope = Literal["total", "execution"]
@@ -27,19 +27,23 @@ class Transaction:
 
     Attributes:
         id: The transaction id at the source.
-        slot: Key of the account and sequence number, which only one transaction can use; ``None``
-            where the source has no slots, or could not be read.
+        slots: What it uses up, such as its account with its sequence number, or the outputs that it
+            spends: only one transaction of a chain can use each. Empty where the source has no
+            slots, or they could not be read.
         content: What the transaction does, without its price; equal contents have equal effects.
-        cancels: Whether it has no effect except that it uses its slot.
+        cancels: Whether it has no effect except that it uses its slots.
         max_fee: Maximum fee in wei per unit of gas; ``None`` where the source has no such fee.
+        min_confirmations: Number of confirmations below which it is never final, even if fewer are
+            required: the reward of a block cannot be spent before.
         payment: Who pays whom how much; ``None`` if the source does not report it.
     """
 
     id: str
-    slot: str | None
+    slots: tuple[str, ...]
     content: str
     cancels: bool = False
     max_fee: int | None = None
+    min_confirmations: int = 1
     payment: Payment | None = field(default=None, compare=False, repr=False)
 
 
@@ -117,7 +121,7 @@ class Included:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """``winner`` used the slot of the transaction in the canonical ``block``."""
+    """``winner`` used a slot of the transaction in the canonical ``block``."""
 
     winner: Transaction
     block: BlockRef
@@ -172,13 +176,14 @@ class Vanished:
     Attributes:
         height: Our head when they were asked.
         at: Unix seconds of the answers.
-        nonce_used: Whether its slot is used, but no transaction was found that used it
-            (EIP-7702: an authorization uses a nonce of its signer).
+        reason: Why it cannot be in a later block, if that is known: ``"nonce-used"``: its slot is
+            used, but no transaction was found that used it (EIP-7702: an authorization uses a nonce
+            of its signer); ``"conflicted"``: an output that it spends is spent, or does not exist.
     """
 
     height: int
     at: float
-    nonce_used: bool = False
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The slots that the last blocks took, to look up when a slot becomes known late."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from transaction_tracker.domain.chain import Link
 
@@ -32,28 +32,45 @@ class RecentSlots:
         self._blocks.clear()
         self._size = 0
 
-    def taken(self, slot: str) -> tuple[Link, str] | None:
-        """Return the newest block that took the slot, and the transaction that did.
+    def taken(self, slots: Iterable[str]) -> tuple[Link, str] | None:
+        """Return the lowest block that took one of the slots, and the transaction that did.
 
-        ``None`` if none did, or if different transactions did: a slot that is taken twice along
-        one chain is not a slot on this chain, so nothing follows from it.
+        ``None`` if none did. A slot that different transactions took does not count: a slot that is
+        taken twice along one chain is not a slot on this chain, so nothing follows from it.
         """
-        takers = [(link, slots[slot]) for link, slots in self._newest_first() if slot in slots]
-        return takers[0] if len({taker for _, taker in takers}) == 1 else None
+        found = [taken for slot in slots if (taken := self._taker(slot)) is not None]
+        return min(found, key=lambda taken: taken[0].number, default=None)
 
-    def is_free(self, slot: str) -> bool:
-        """Return whether none of the last blocks took the slot."""
-        return not any(slot in slots for slots in self._blocks.values())
+    def holder(self, transaction: str) -> Link | None:
+        """Return the newest block in which a transaction took a slot, or ``None``."""
+        held = (link for link, slots in self._newest_first() if transaction in slots.values())
+        return next(held, None)
+
+    def is_free(self, slots: Collection[str]) -> bool:
+        """Return whether none of the last blocks took one of the slots."""
+        return not any(slot in taken for taken in self._blocks.values() for slot in slots)
 
     def among(self, transactions: Collection[str]) -> set[str]:
-        """Return which of the transactions took a slot in one of the last blocks."""
+        """Return which of the transactions took a slot in one of the last blocks.
+
+        A slot in place of a transaction stands for the transaction that took it.
+        """
         wanted = set(transactions)
-        return {key for slots in self._blocks.values() for key in wanted & set(slots.values())}
+        return {
+            key
+            for slots in self._blocks.values()
+            for key in (wanted & slots.keys()) | (wanted & set(slots.values()))
+        }
 
     @property
     def lowest(self) -> int | None:
         """The number of the lowest kept block; ``None`` if none is kept."""
         return min((link.number for link in self._blocks), default=None)
+
+    def _taker(self, slot: str) -> tuple[Link, str] | None:
+        """Return the newest block that took a slot, unless different transactions took it."""
+        takers = [(link, slots[slot]) for link, slots in self._newest_first() if slot in slots]
+        return takers[0] if len({taker for _, taker in takers}) == 1 else None
 
     def _newest_first(self) -> Iterator[tuple[Link, Mapping[str, str]]]:
         return reversed(self._blocks.items())

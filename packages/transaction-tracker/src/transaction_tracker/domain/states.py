@@ -8,7 +8,7 @@ State = Literal[
     "missing",  # unknown to a source whose head is at or past ours
     "mined",  # in a canonical block, successful
     "mined_reverted",  # in a canonical block, reverted
-    "superseded",  # another transaction used its slot in a canonical block
+    "superseded",  # another transaction used one of its slots in a canonical block
     "confirmed",  # mined, at the required depth
     "failed",  # mined_reverted, at the required depth
     "replaced",  # superseded, at the required depth
@@ -39,6 +39,7 @@ Reason = Literal[
     "cancelled",  # an empty transaction of the sender to itself
     "replaced",  # any other transaction
     "nonce-used",  # dropped: its nonce was used, by no transaction that a provider knows
+    "conflicted",  # dropped: an output that it spends is spent by another one, or does not exist
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 

@@ -32,11 +32,12 @@ class Tracked:
         required: Number of confirmations that make its state final, or a tag of the chain.
         state: The current state.
         version: Number of transitions so far.
-        slot: The slot that it or a rival uses; ``None`` until the source reports it.
+        slots: The slots that it uses, or of which a rival uses one; empty until the source reports
+            them.
         content: What it does; ``None`` until the source reports it.
-        anchor: The canonical block that has it, or that has the rival that used its slot.
+        anchor: The canonical block that has it, or that has the rival that used a slot of it.
         outcome: Its result in that block.
-        superseded_by: Id of the rival that used its slot.
+        superseded_by: Id of the rival that used a slot of it.
         reason: What the rival does instead, or why the transaction was dropped.
         error: Why its tracker was parked; ``None`` while it is not parked.
         deadline: Unix seconds after which it expires if it is in no block.
@@ -44,13 +45,16 @@ class Tracked:
         missing_since: When it was first missing; ``None`` unless it is missing or dropped.
         max_fee: Maximum fee in wei per unit of gas.
         flags: Notable conditions besides the state.
+        hash: Id at the source of the transaction that took the slot, if it is tracked by its slot;
+            ``None`` for others, and until a block has one.
+        revision: Number of changes of its required confirmations and its deadline by the user.
     """
 
     id: str
     required: Required
     state: State = "registered"
     version: int = 0
-    slot: str | None = None
+    slots: tuple[str, ...] = ()
     content: str | None = None
     anchor: BlockRef | None = None
     outcome: Outcome | None = None
@@ -62,6 +66,13 @@ class Tracked:
     missing_since: Sighting | None = None
     max_fee: int | None = None
     flags: frozenset[Flag] = frozenset()
+    revision: int = 0
+    hash: str | None = None
+
+    @property
+    def by_slot(self) -> bool:
+        """Whether it is tracked by its slot: it is whichever transaction takes it."""
+        return self.slots == (self.id,)
 
     @property
     def final(self) -> bool:

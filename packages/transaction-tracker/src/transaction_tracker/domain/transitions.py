@@ -23,7 +23,15 @@ from transaction_tracker.domain.facts import (
 )
 from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.registration import Registration
-from transaction_tracker.domain.states import ANCHORED, ENDS, TERMINAL, Flag, Reason, State
+from transaction_tracker.domain.states import (
+    ANCHORED,
+    ENDS,
+    TERMINAL,
+    Flag,
+    Reason,
+    Required,
+    State,
+)
 from transaction_tracker.domain.tracked import Event, Sighting, Tracked
 
 _MINED: frozenset[State] = frozenset(("mined", "mined_reverted"))
@@ -72,9 +80,10 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
         registration.required,
         version=tracked.version + 1,
         deadline=registration.deadline,
-        slot=tracked.slot,
+        slots=tracked.slots,
         content=tracked.content,
         max_fee=tracked.max_fee,
+        revision=tracked.revision,
     )
     return Event(tracked.state, after)
 
@@ -146,7 +155,7 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> _Changes:
         return {}
     since = seen.at if tracked.waiting_since is None else tracked.waiting_since
     return {
-        **_content_of(seen.transaction),
+        **_content_of(tracked, seen.transaction),
         "state": "pending",
         "waiting_since": since,
         "missing_since": None,
@@ -177,7 +186,8 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     reverted = outcome is not None and not outcome.succeeded
     changes = {
         **_clear_waiting(tracked),
-        **_content_of(included.transaction),
+        **_content_of(tracked, included.transaction),
+        "required": _required(tracked, included.transaction),
         "state": "mined_reverted" if reverted else "mined",
         "anchor": included.block,
         # The event has the execution. Kept here, it would use memory for each open transaction.
@@ -189,6 +199,13 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     if outcome is None:
         changes["flags"] |= _STATUS_UNKNOWN
     return changes
+
+
+def _required(tracked: Tracked, transaction: Transaction) -> Required:
+    """Return what makes the state final: at least the confirmations that the transaction needs."""
+    if isinstance(tracked.required, str):
+        return tracked.required
+    return max(tracked.required, transaction.min_confirmations)
 
 
 def _overtaken(tracked: Tracked, overtaken: Overtaken) -> _Changes:
@@ -211,6 +228,8 @@ def _orphaned(tracked: Tracked, at: float) -> _Changes:
     return {
         "state": "pending",
         "flags": tracked.flags - _STATUS_UNKNOWN,
+        # Another transaction can take the slot now.
+        "hash": None,
         "waiting_since": at,
         "anchor": None,
         "outcome": None,
@@ -239,8 +258,7 @@ def _vanished(tracked: Tracked, now: Vanished, policy: Policy) -> _Changes:
         return {}
     long = now.height - since.height >= policy.drop_blocks
     long = long and now.at - since.time >= policy.drop_seconds
-    reason: Reason | None = "nonce-used" if now.nonce_used else None
-    return {"state": "dropped", "reason": reason} if long else {}
+    return {"state": "dropped", "reason": now.reason} if long else {}
 
 
 def _reported(tracked: Tracked, state: State, error: str | None) -> _Changes:
@@ -265,10 +283,11 @@ def _clear_waiting(tracked: Tracked) -> _Changes:
     }
 
 
-def _content_of(transaction: Transaction) -> _Changes:
+def _content_of(tracked: Tracked, transaction: Transaction) -> _Changes:
     """Return the changes that copy the content of a transaction."""
     return {
-        "slot": transaction.slot,
+        "hash": None if transaction.id == tracked.id else transaction.id,
+        "slots": transaction.slots,
         "content": transaction.content,
         "max_fee": transaction.max_fee,
     }

@@ -2,15 +2,18 @@
 
 from transaction_tracker.follower.poller import Poller
 from transaction_tracker.follower.process import Follower
+from transaction_tracker.follower.rebroadcaster import REBROADCASTER, Rebroadcaster
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.follower.watchdog import WATCHDOG, Reports, Watchdog
 
 __all__ = [
+    "REBROADCASTER",
     "WATCHDOG",
     "Follower",
     "FollowerStatus",
     "Poller",
+    "Rebroadcaster",
     "Reports",
     "Verdict",
     "Watchdog",

@@ -29,7 +29,7 @@ Facts = dict[str, tuple[Observation, ...]]
 # The providers are asked again about a held end with each block, and after this time without one.
 RETRY_SECONDS = 10.0
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class _Held(NamedTuple):
@@ -100,7 +100,9 @@ class Endings:
                     last = _last_confirmation(tracked.required, ending.block, chain)
                     required = tracked.required
                     tag = required if isinstance(required, str) else None
-                    found[key] = replace(ending, confirmed_by=last, tag=tag)
+                    found[key] = replace(
+                        ending, confirmed_by=last, tag=tag, hash=_hash(tracked, observations)
+                    )
         return found
 
     async def cleared(
@@ -231,24 +233,37 @@ def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending |
             case Included(transaction, block, outcome):
                 # A receipt without a status does not replace the outcome stored for this block.
                 stored = tracked.outcome if tracked.anchor == block else None
-                return _of_outcome(block, outcome or stored, transaction.slot, transaction.content)
+                return _of_outcome(block, outcome or stored, transaction.slots, transaction.content)
             case Overtaken(winner, block):
-                return Ending(block, None, winner.id, winner.slot)
+                return Ending(block, None, winner.id, _shared(tracked, winner))
     if tracked.anchor != buried.block or "status_unknown" in tracked.flags:
         return None
     if tracked.superseded_by is not None:
-        return Ending(buried.block, None, tracked.superseded_by, tracked.slot)
+        return Ending(buried.block, None, tracked.superseded_by, tracked.slots)
     if tracked.outcome is None:
         return Ending(buried.block, None)
-    return _of_outcome(buried.block, tracked.outcome, tracked.slot, tracked.content)
+    return _of_outcome(buried.block, tracked.outcome, tracked.slots, tracked.content)
+
+
+def _shared(tracked: Tracked, winner: Transaction) -> tuple[str, ...]:
+    """Return the slots of a transaction; those of its winner if its own are not known yet."""
+    return tracked.slots or winner.slots
+
+
+def _hash(tracked: Tracked, observations: tuple[Observation, ...]) -> str | None:
+    """Return the id at the source of a transaction that is tracked by its slot."""
+    if not tracked.by_slot:
+        return None
+    included = next((fact for fact in observations if isinstance(fact, Included)), None)
+    return tracked.hash if included is None else included.transaction.id
 
 
 def _of_outcome(
-    block: BlockRef, outcome: Outcome | None, slot: str | None, content: str | None
+    block: BlockRef, outcome: Outcome | None, slots: tuple[str, ...], content: str | None
 ) -> Ending | None:
     if outcome is None:
         return None
-    return Ending(block, outcome.succeeded, slot=slot, outcome=outcome, content=content)
+    return Ending(block, outcome.succeeded, slots=slots, outcome=outcome, content=content)
 
 
 def _last_confirmation(required: Required, block: BlockRef, chain: KeptChain) -> BlockRef | None:
@@ -267,7 +282,8 @@ def _stored_inclusion(tracked: Tracked) -> Included | None:
     """Return the stored fact that a transaction is in its block, if it is in one."""
     if tracked.anchor is None or tracked.content is None:
         return None
-    transaction = Transaction(tracked.id, tracked.slot, tracked.content, max_fee=tracked.max_fee)
+    key = tracked.hash or tracked.id
+    transaction = Transaction(key, tracked.slots, tracked.content, max_fee=tracked.max_fee)
     return Included(transaction, tracked.anchor, tracked.outcome)
 
 

@@ -32,6 +32,7 @@ from transaction_tracker.sources import (
     SourceError,
     Unanswered,
     Unreadable,
+    Unused,
 )
 from transaction_tracker.store import OpenTransactions
 
@@ -39,7 +40,7 @@ __all__ = ["Evidence", "Facts", "LookUpFacts"]
 
 Outcomes = Mapping[str, Outcome | Unreadable | None]
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Evidence:
         self._endings = endings
         self._old_blocks = old_blocks
         self._unusable = UnusableAnswers(open_transactions)
-        self.marks = Marks()
+        self.marks: Marks = Marks()
         self._early: dict[str, Outcomes] = {}
         self._opinion: object = None
 
@@ -117,18 +118,23 @@ class Evidence:
         """
         self._early, self._opinion = {}, None
         wanted = [(block, await self._own_ids(block)) for block in blocks]
-        wanted = [(block, ids) for block, ids in wanted if ids]
+        wanted = [(block, own) for block, own in wanted if own]
         try:
             if len(wanted) > 1:
-                self._early = dict(await self._source.outcomes_early(wanted))
+                ids = [(block, set(own.values())) for block, own in wanted]
+                self._early = dict(await self._source.outcomes_early(ids))
             elif blocks:
-                block, ids = wanted[0] if wanted else (blocks[-1], set[str]())
-                await self._foresee_ends(block, ids, blocks, chain)
+                block, own = wanted[0] if wanted else (blocks[-1], dict[str, str]())
+                await self._foresee_ends(block, own, blocks, chain)
         except SourceError as error:
             logger.debug("could not prefetch data for %d blocks: %s", len(blocks), error)
 
     async def _foresee_ends(
-        self, block: FetchedBlock, ids: set[str], blocks: Sequence[FetchedBlock], chain: KeptChain
+        self,
+        block: FetchedBlock,
+        wanted: Mapping[str, str],
+        blocks: Sequence[FetchedBlock],
+        chain: KeptChain,
     ) -> None:
         """Fetch outcomes together with the followed provider's opinion on expected ends.
 
@@ -136,7 +142,7 @@ class Evidence:
 
         Args:
             block: The block that contains the transactions.
-            ids: The transactions whose outcomes are needed.
+            wanted: The transactions whose outcomes are needed, each with its id in the block.
             blocks: All blocks that are applied now.
             chain: The chain that they extend.
         """
@@ -147,11 +153,14 @@ class Evidence:
             rivals = (await self._rivals(block)).items()
             facts |= {key: (*observations, first) for key, observations in rivals}
         endings = await self._endings.expected(facts, extended)
-        own = map(self._open_transactions.get, ids)
+        own = map(self._open_transactions.get, wanted)
         at_once = {
-            tracked.id for tracked in own if tracked is not None and first.reaches(tracked.required)
+            wanted[tracked.id]
+            for tracked in own
+            if tracked is not None and first.reaches(tracked.required)
         }
         if endings or at_once:
+            ids = set(wanted.values())
             prefetched = await self._source.prefetch(block, ids, endings, at_once)
             self._early = {block.link.hash: prefetched.outcomes}
             self._opinion = prefetched.opinion
@@ -182,7 +191,7 @@ class Evidence:
 
     async def of_transactions(
         self,
-        slots: Mapping[str, str | None],
+        slots: Mapping[str, tuple[str, ...]],
         chain: KeptChain,
         *,
         at_once: bool,
@@ -191,7 +200,7 @@ class Evidence:
         """Ask about single transactions.
 
         Args:
-            slots: The transactions, with their slots where these are known.
+            slots: The transactions, with their slots, which are empty while they are unknown.
             chain: Our chain.
             at_once: Whether to send all calls in one request to each provider.
             doubted: Transactions for which another provider is asked too if the followed provider
@@ -209,10 +218,11 @@ class Evidence:
             if isinstance(answer, Unreadable | Unanswered):
                 await self._unusable.note(key, answer)
                 continue
+            is_slot = slots[key] == (key,)
             # Objections to its end stay: an answer of one provider does not withdraw the objection
             # of another.
             self._unusable.forget(key)
-            if key in ours and not isinstance(answer, Seen | Included):
+            if key in ours and not is_slot and not isinstance(answer, Seen | Included):
                 continue  # our own block contains it, and the node has not reached that block
             try:
                 found = await self._of_answer(key, answer, slots[key], chain, old.proven)
@@ -220,23 +230,44 @@ class Evidence:
                 # An error in a request for one transaction must not discard the other answers.
                 logger.debug("could not complete the answer about %s: %s", key, error)
                 continue
-            if found:
+            if found or isinstance(answer, Unused):
                 facts[key] = found
+        facts |= await self._shown_by_blocks(ours - answers.keys(), chain)
         facts = await self._endings.cleared(facts, chain, _now())
         return LookUpFacts(facts, old.doubts, old.being_proven)
+
+    async def _shown_by_blocks(self, keys: Collection[str], chain: KeptChain) -> Facts:
+        """Return the facts about transactions that only our own last blocks show.
+
+        Nodes without an index of transactions say nothing about one that a block has.
+        """
+        facts: Facts = {}
+        for key in keys:
+            tracked, link = self._open_transactions.get(key), self._recent.holder(key)
+            if tracked is None or not tracked.unplaced or link is None:
+                continue
+            try:
+                block = await self._source.block(link.ref)
+                found = await self._of_taker(key, key, block, chain)
+            except SourceError as error:
+                logger.debug("could not read the block of %s: %s", key, error)
+                continue
+            if found:
+                facts[key] = found
+        return facts
 
     async def _of_answer(
         self,
         key: str,
-        answer: Observation,
-        slot: str | None,
+        answer: Observation | Unused,
+        slots: tuple[str, ...],
         chain: KeptChain,
         old: Collection[BlockRef],
     ) -> tuple[Observation, ...]:
         """Return the facts in an answer about one transaction; none if it is not certain."""
         match answer:
             case Seen():
-                return (answer, *await self._taken_before(key, answer.transaction.slot, chain))
+                return (answer, *await self._taken_before(key, answer.transaction.slots, chain))
             case Included():
                 if chain.holds(answer.block) or answer.block in old:
                     if self._is_left_out(key, answer):
@@ -245,25 +276,26 @@ class Evidence:
                 is_above = chain.tip is None or answer.block.number > chain.tip.number
                 # The source is ahead of us. The inclusion is a fact once we apply that block.
                 return (Seen(answer.transaction, time.time()),) if is_above else ()
-        # The source no longer knows the transaction. A block can have taken its slot before it was
-        # tracked.
-        return await self._taken_before(key, slot, chain) or (answer,)
+        # The source no longer knows the transaction. A block can have taken one of its slots
+        # before it was tracked.
+        taken = await self._taken_before(key, slots, chain)
+        return taken or (() if isinstance(answer, Unused) else (answer,))
 
     def _is_left_out(self, key: str, answer: Included) -> bool:
         """Return whether our copy of a block lacks a transaction that a provider reports in it.
 
-        Only for transactions with a slot: of a block, only the slots are kept.
+        Only for transactions with slots: of a block, only the slots are kept.
         """
         tracked, lowest = self._open_transactions.get(key), self._recent.lowest
-        if tracked is None or not tracked.unplaced or answer.transaction.slot is None:
+        if tracked is None or not tracked.unplaced or not answer.transaction.slots:
             return False
         is_recent = lowest is not None and answer.block.number >= lowest
         return is_recent and not self.in_recent_blocks([key])
 
     async def of_winner(
-        self, key: str, slot: str, chain: KeptChain
+        self, key: str, slots: tuple[str, ...], chain: KeptChain
     ) -> tuple[Observation, ...] | None:
-        """Search for the block that took a transaction's slot long ago.
+        """Search for the block that took one of a transaction's slots long ago.
 
         Returns:
             The facts; none if no block is found. ``None`` if the block is not yet proven to be on
@@ -271,12 +303,13 @@ class Evidence:
         """
         if chain.tip is None or chain.bottom is None:
             return None
-        block = await self._source.winner(slot, chain.tip.number)
+        block = await self._source.winner(slots, chain.tip.number)
         if block is None:
             return ()
         if not await self._old_blocks.on_our_chain(block.link.ref, chain):
             return None
-        return await self._of_taker(key, block.slots[slot], block, chain)
+        taker = next(block.slots[slot] for slot in slots if slot in block.slots)
+        return await self._of_taker(key, taker, block, chain)
 
     def height_to_ask(self, chain: KeptChain) -> int:
         """Return the height that a provider must have reached to report a transaction as absent.
@@ -319,19 +352,22 @@ class Evidence:
         tracked = self._open_transactions.get(loser)
         # A transaction leaves its block only by a reorganisation. And a slot that an earlier
         # block took already can be used more than once on this chain: nothing follows from it.
-        if tracked is None or tracked.slot is None or tracked.waits_for_depth:
+        if tracked is None or tracked.waits_for_depth:
             return None
-        if not self._recent.is_free(tracked.slot):
+        if not self._recent.is_free(tracked.slots):
             return None
         transaction = self._describe(block, winner)
         return None if transaction is None else Overtaken(transaction, block.link.ref)
 
-    async def _own_ids(self, block: FetchedBlock) -> set[str]:
-        """Return the open transactions of a block that are in no other block."""
-        found, ref = self._open_transactions.own(block.ids), block.link.ref
-        own: set[str] = set()
-        async for part in Slices(found):
-            own.update(key for key in part if not self._is_mined_elsewhere(key, ref))
+    async def _own_ids(self, block: FetchedBlock) -> dict[str, str]:
+        """Return the open transactions of a block that are in no other one, with their ids in it.
+
+        The id in the block is another one for a transaction that is tracked by its slot.
+        """
+        found, ref = self._open_transactions.own(block.ids, block.slots), block.link.ref
+        own: dict[str, str] = {}
+        async for part in Slices(found.items()):
+            own |= {key: id_ for key, id_ in part if not self._is_mined_elsewhere(key, ref)}
         return own
 
     def _is_mined_elsewhere(self, key: str, block: BlockRef) -> bool:
@@ -343,16 +379,19 @@ class Evidence:
     async def _own(self, block: FetchedBlock) -> Facts:
         own, ref = await self._own_ids(block), block.link.ref
         early = self._early.pop(block.link.hash, {})
-        missing = own - early.keys()
+        ids = set(own.values())
+        missing = ids - early.keys()
         outcomes = dict(early)
         # Before the outcomes: usually, the source is sending them now.
-        transactions = await self._described(block, own)
+        transactions = await self._described(block, ids)
         if missing:
             outcomes |= await self._source.outcomes(block, missing)
         facts: Facts = {}
-        async for part in Slices(own & outcomes.keys()):
-            for key in part:
-                included = await self._included(key, transactions[key], ref, outcomes[key])
+        async for part in Slices(own.items()):
+            for key, id_ in part:
+                if id_ not in outcomes:
+                    continue
+                included = await self._included(key, transactions[id_], ref, outcomes[id_])
                 if included is not None:
                     facts[key] = (included,)
         return facts
@@ -392,10 +431,10 @@ class Evidence:
     # -- Slots that earlier blocks took
 
     async def _taken_before(
-        self, key: str, slot: str | None, chain: KeptChain
+        self, key: str, slots: tuple[str, ...], chain: KeptChain
     ) -> tuple[Observation, ...]:
-        """Return the facts if one of the last blocks took a slot; none otherwise."""
-        taken = None if slot is None else self._recent.taken(slot)
+        """Return the facts if one of the last blocks took one of some slots; none otherwise."""
+        taken = self._recent.taken(slots)
         if taken is None:
             return ()
         link, taker = taken
@@ -408,12 +447,12 @@ class Evidence:
         if found is None:
             return ()
         buried = self._buried(block.link.ref, chain)
-        if taker != key:
+        if key not in (taker, *found.slots):
             return Overtaken(found, block.link.ref), buried
-        outcomes = await self._source.outcomes(block, [key])
-        if key not in outcomes:
+        outcomes = await self._source.outcomes(block, [taker])
+        if taker not in outcomes:
             return ()
-        included = await self._included(key, found, block.link.ref, outcomes[key])
+        included = await self._included(key, found, block.link.ref, outcomes[taker])
         return () if included is None else (included, buried)
 
 

@@ -9,6 +9,7 @@ from transaction_tracker.domain import MAX_CONFIRMATIONS, Policy
 from transaction_tracker.domain.duration import SECONDS
 from transaction_tracker.options import Section, number, option
 from transaction_tracker.options.values import Seconds
+from transaction_tracker.sources.bitcoin.networks import NETWORKS, Network
 from transaction_tracker.sources.ethereum.options import ProfileSection, Signatures
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
 
@@ -29,6 +30,12 @@ class ChainOptions(Section):
         "Chain that all providers must be on. Default: the chain of most providers.",
         ge=1,
         le=_MAX_CHAIN_ID,
+    )
+    network: Network | None = option(
+        None,
+        ", ".join(f'"{name}"' for name in NETWORKS[:-1]) + f' or "{NETWORKS[-1]}"',
+        'With type "bitcoin": network that all providers must be on. Default: that of most '
+        "providers.",
     )
     confirmations: (
         Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS)] | Literal["safe", "finalized"]
@@ -97,6 +104,12 @@ class ChainOptions(Section):
         "true or false",
         "Whether to also track the transaction that repriced a tracked one.",
     )
+    rebroadcast: bool = option(
+        False,
+        "true or false",
+        "Whether transactions that are registered as raw signed transactions are sent to all "
+        "providers again while none has them. No key is needed for that.",
+    )
     errors: Signatures = option(
         (),
         'a list of signatures, such as ["InsufficientBalance(uint256 available, uint256 required)"]'
@@ -126,11 +139,12 @@ class ChainOptions(Section):
 class _Type(Section):
     """The type of the source, the first option of its table."""
 
-    type: Literal["ethereum", "http"] = option(
+    type: Literal["ethereum", "bitcoin", "http"] = option(
         "ethereum",
-        '"ethereum" or "http"',
-        'Type of the source: "ethereum" is an EVM chain, reached through [[providers]]; "http" is '
-        "a service that is polled over HTTP, described in [http].",
+        '"ethereum", "bitcoin" or "http"',
+        'Type of the source: "ethereum" is an EVM chain and "bitcoin" a network of Bitcoin, both '
+        'reached through [[providers]]; "http" is a service that is polled over HTTP, described '
+        "in [http].",
     )
 
 

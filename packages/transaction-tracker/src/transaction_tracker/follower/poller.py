@@ -21,6 +21,7 @@ from transaction_tracker.store import OpenTransactions, Step, Store, Stored, wat
 from transaction_tracker.tracker import (
     FOLLOWER,
     CheckTransaction,
+    RegistrationChanged,
     TrackerContext,
     TransactionUntracked,
 )
@@ -136,11 +137,15 @@ class Poller(GenServer):
         """Start the first look-ups."""
         self._tick()
 
-    def handle_cast(self, request: CheckTransaction | TransactionUntracked) -> None:
-        """Ask about a transaction at once, or forget one that was untracked."""
+    def handle_cast(
+        self, request: CheckTransaction | RegistrationChanged | TransactionUntracked
+    ) -> None:
+        """Ask about a transaction at once, or take over its change or its end."""
         match request:
             case CheckTransaction(transaction):
                 self._ask_now(transaction)
+            case RegistrationChanged(transaction):
+                self._records.changed(transaction)
             case TransactionUntracked(transaction):
                 self._records.forget(transaction)
                 self._evaluator.forget(transaction)

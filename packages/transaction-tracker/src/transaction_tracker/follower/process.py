@@ -17,7 +17,11 @@ from transaction_tracker.follower.walk import Walk
 from transaction_tracker.providers import HeadHint
 from transaction_tracker.sources import ChainSource, SourceError
 from transaction_tracker.store import OpenTransactions
-from transaction_tracker.tracker import CheckTransaction, TransactionUntracked
+from transaction_tracker.tracker import (
+    CheckTransaction,
+    RegistrationChanged,
+    TransactionUntracked,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,16 @@ class Follower(GenServer):
         """Poll for the first time."""
         await self._poll()
 
-    def handle_cast(self, request: CheckTransaction | TransactionUntracked) -> None:
-        """Schedule a question about a transaction, or forget one that was untracked."""
+    def handle_cast(
+        self, request: CheckTransaction | RegistrationChanged | TransactionUntracked
+    ) -> None:
+        """Schedule a question about a transaction, or take over its change or its end."""
         match request:
             case CheckTransaction(transaction):
                 self._records.sweep.add_fresh(transaction)
                 self._schedule_new()
+            case RegistrationChanged(transaction):
+                self._records.changed(transaction)
             case TransactionUntracked(transaction):
                 self._records.forget(transaction)
 

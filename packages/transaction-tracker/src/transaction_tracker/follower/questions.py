@@ -50,7 +50,7 @@ _SECOND_ANSWER_SECONDS = 1.0
 _DOUBTED_SECONDS = 60.0
 _NO_ANSWER = "no provider gives a definite answer whether a block contains it"
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Questions:
@@ -214,9 +214,13 @@ class Questions:
             return False
         return time.time() - tracked.waiting_since >= _DOUBTED_SECONDS
 
-    def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
+    def _is_by_slot(self, key: str) -> bool:
+        tracked = self._open_transactions.get(key)
+        return tracked is not None and tracked.by_slot
+
+    def _slots(self, ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         known = {key: self._open_transactions.get(key) for key in ids}
-        return {key: tracked.slot for key, tracked in known.items() if tracked is not None}
+        return {key: tracked.slots for key, tracked in known.items() if tracked is not None}
 
     def _is_doubtful(
         self, key: str, observations: tuple[Observation, ...], chain: KeptChain
@@ -225,6 +229,9 @@ class Questions:
         tracked = self._open_transactions.get(key)
         if tracked is None or len(observations) > 1 or chain.tip is None:
             return False
+        if tracked.by_slot:
+            # Without facts, its slot is free. A used one needs the search for who used it.
+            return tracked.unplaced and (bool(observations) or _is_late(tracked))
         answer = observations[0]
         if tracked.ended and not isinstance(answer, Seen):
             return False  # a dropped transaction is not dropped again
@@ -273,8 +280,10 @@ class Questions:
                 # An error in the search for one winner must not discard the answers about the
                 # other transactions.
                 logger.debug("could not decide about %s: %s", key, error)
-                # A refusal by a single provider is not a fact.
-                more[key] = tuple(fact for fact in facts[key] if not isinstance(fact, Rejected))
+                # A refusal by a single provider is not a fact, and neither is the use of a slot
+                # by a transaction that can still be found.
+                kept = () if self._is_by_slot(key) else facts[key]
+                more[key] = tuple(fact for fact in kept if not isinstance(fact, Rejected))
                 open_reasons[key] = str(error)
             if consensus is not None and consensus.kind == "open":
                 open_reasons[key] = consensus.reason
@@ -295,20 +304,23 @@ class Questions:
                 return (refusal,)
             # A refusal that not all providers repeat is not a fact.
             facts = ()
+        if self._is_by_slot(key) and (consensus is None or consensus.kind != "nonce-used"):
+            facts = ()  # one provider alone does not say that its slot is used
         if consensus is None or consensus.kind in ("refused", "open"):
             return facts
-        if consensus.kind == "nonce-used":
-            slot = self._slots([key]).get(key)
-            taken = await self._find_winner(key, slot, chain) if slot else ()
+        if consensus.kind in ("nonce-used", "conflicted"):
+            slots = self._slots([key]).get(key)
+            taken = await self._find_winner(key, slots, chain) if slots else ()
             if taken:
                 return taken
-        gone = consensus.kind in ("absent", "nonce-used")
-        vanished = (Vanished(height, now, nonce_used=consensus.kind == "nonce-used"),)
+        gone = () if consensus.kind == "unmined" else (_vanished(consensus, height, now),)
         late = (Late(now),) if self._deadline_counts(key, consensus) else ()
-        return (*facts, *(vanished if gone else ()), *late)
+        return (*facts, *gone, *late)
 
-    async def _find_winner(self, key: str, slot: str, chain: KeptChain) -> tuple[Observation, ...]:
-        """Search for the winner of a slot, unless a search was limited a short time ago.
+    async def _find_winner(
+        self, key: str, slots: tuple[str, ...], chain: KeptChain
+    ) -> tuple[Observation, ...]:
+        """Search for the winner of some slots, unless a search was limited a short time ago.
 
         Returns:
             The facts; none if no winner is found, or if the search is given up.
@@ -320,14 +332,14 @@ class Questions:
         if blocked is not None:
             raise RateLimitedError(blocked)
         try:
-            found = await self._evidence.of_winner(key, slot, chain)
+            found = await self._evidence.of_winner(key, slots, chain)
         except RateLimitedError as error:
             if self._searches.failed(key, str(error), _now()):
                 return ()  # the result if no provider has the old state that the search needs
             raise
         self._searches.forget(key)
         if found is None:
-            raise NotYetError("the block that used its nonce is not proven to be on our chain yet")
+            raise NotYetError("the block that used its slot is not proven to be on our chain yet")
         return found
 
     def _is_refused(self, key: str, consensus: Consensus | None, height: int) -> bool:
@@ -356,6 +368,13 @@ class Questions:
 
 def _refusal(observations: tuple[Observation, ...]) -> Rejected | None:
     return next((fact for fact in observations if isinstance(fact, Rejected)), None)
+
+
+def _vanished(consensus: Consensus, height: int, now: float) -> Vanished:
+    match consensus.kind:
+        case "nonce-used" | "conflicted" as reason:
+            return Vanished(height, now, reason)
+    return Vanished(height, now)
 
 
 def _is_late(tracked: Tracked) -> bool:

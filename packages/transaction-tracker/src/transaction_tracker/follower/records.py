@@ -21,7 +21,7 @@ from transaction_tracker.slices import Slices
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored
 from transaction_tracker.tracker import TransactionTracker, via
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Records:
@@ -45,9 +45,9 @@ class Records:
     ) -> None:
         self._open_transactions = open_transactions
         self.policy = policy
-        self.agenda = Agenda()
-        self.sweep = Sweep() if sweep is None else sweep
-        self.deadlines = Deadlines()
+        self.agenda: Agenda = Agenda()
+        self.sweep: Sweep = Sweep() if sweep is None else sweep
+        self.deadlines: Deadlines = Deadlines()
         self._end_listeners: list[Callable[[str], None]] = []
 
     def on_end(self, forget: Callable[[str], None]) -> None:
@@ -130,6 +130,12 @@ class Records:
         elif event.tracked.state == "missing" != event.previous:
             self.sweep.again(event.tracked.id, _now())
         await TransactionTracker.track_replacement(event.tracked)
+
+    def changed(self, transaction: str) -> None:
+        """Schedule a transaction again, because its depth or its deadline was changed."""
+        tracked = self._open_transactions.get(transaction)
+        if tracked is not None:
+            self._note(tracked)
 
     def forget(self, transaction: str) -> None:
         """Forget an untracked transaction; if it is registered again already, schedule it."""

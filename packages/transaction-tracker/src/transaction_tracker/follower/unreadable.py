@@ -16,7 +16,7 @@ MIN_SECONDS = 60.0
 # not park them.
 MIN_REFUSED_SECONDS = 900.0
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(slots=True)

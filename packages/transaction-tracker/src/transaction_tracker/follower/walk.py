@@ -21,7 +21,7 @@ from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, FetchedBlock, SourceError
 from transaction_tracker.store import OpenTransactions, Step, Store
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Walk:
@@ -65,10 +65,10 @@ class Walk:
         self._paths = PathReader(source)
         self._counted = 0
         self.reported_tags: frozenset[Tag] = frozenset()
-        self.chain = KeptChain(keep)
+        self.chain: KeptChain = KeptChain(keep)
         endings = Endings(source, open_transactions, status)
         old_blocks = OldBlocks(source, records.policy)
-        self.evidence = Evidence(
+        self.evidence: Evidence = Evidence(
             source, open_transactions, records.agenda, self._recent, endings, old_blocks
         )
         records.on_end(self.evidence.forget)
@@ -267,9 +267,9 @@ class Walk:
         disk would limit the speed of catching up. After a crash they are fetched again.
         """
         for count, block in enumerate(blocks[:-1]):
-            if self._open_transactions.own(block.ids) or self._open_transactions.rivals(
-                block.slots
-            ):
+            if self._open_transactions.own(
+                block.ids, block.slots
+            ) or self._open_transactions.rivals(block.slots):
                 return blocks[:count]
         return blocks[:-1]
 
@@ -278,7 +278,7 @@ class Walk:
     ) -> None:
         started = time.monotonic()
         chain = self.chain.extended([applied.link for applied in (*quiet, block)])
-        hits = self._open_transactions.own(block.ids)
+        hits = set(self._open_transactions.own(block.ids, block.slots))
         try:
             facts = await self.evidence.of_block(block, chain, is_last=is_last)
         except SourceError:

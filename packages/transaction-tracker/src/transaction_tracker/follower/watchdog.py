@@ -14,7 +14,7 @@ WATCHDOG = "TransactionTracker.Watchdog"
 CHECK_SECONDS = 5.0
 REPEAT_SECONDS = 600.0
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Snapshot(Collector):
     """Collector of the gauges that were set last."""
 
     def __init__(self) -> None:
-        self.gauges = Gauges()
+        self.gauges: Gauges = Gauges()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the metric families of the gauges."""

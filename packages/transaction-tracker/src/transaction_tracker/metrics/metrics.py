@@ -39,7 +39,7 @@ class Metrics:
     """
 
     def __init__(self, *, runtime: bool = True) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry: CollectorRegistry = CollectorRegistry(auto_describe=True)
         self._runtime = runtime
         self._runtime_exporter: beamish_metrics.Exporter | None = None
         self._snapshot = Snapshot()

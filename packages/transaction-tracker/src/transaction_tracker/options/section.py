@@ -1,7 +1,7 @@
 """Section: the options of one part of the program, for the configuration and for Python."""
 
 from collections.abc import Iterator
-from typing import Any, Self, TypeVar, dataclass_transform, get_args
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform, get_args
 
 from pydantic import (
     BaseModel,
@@ -12,6 +12,9 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+
+# Only this metaclass tells pyright how the values of a section are given; pydantic exports none.
+from pydantic._internal._model_construction import ModelMetaclass
 
 from transaction_tracker.domain.numbers import decimal_number
 from transaction_tracker.options.problems import invalid_options
@@ -42,7 +45,11 @@ def number(default: int | None, lowest: int, highest: int, description: str) -> 
 
 
 @dataclass_transform(frozen_default=True)
-class Section(BaseModel, frozen=True):
+class _SectionClass(ModelMetaclass):
+    """Lets type checkers know that the options are positional, too; pydantic's class says not."""
+
+
+class Section(BaseModel, metaclass=_SectionClass, frozen=True):
     """Options of one part of the program, immutable and comparable.
 
     A subclass declares its options with `option`, beside the code that obeys them. It is a table
@@ -53,7 +60,7 @@ class Section(BaseModel, frozen=True):
             actual value, as the message for a configuration file does; it contains no secret.
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     def __init__(self, *values: Any, **options: Any) -> None:
         kind = type(self)

@@ -9,7 +9,7 @@ from pydantic_settings import NoDecode
 
 from transaction_tracker.domain.duration import duration
 from transaction_tracker.net import addresses
-from transaction_tracker.net.service import service_url
+from transaction_tracker.net.service import check_explorer_url, service_url
 
 
 def from_json(text: str) -> Any:
@@ -62,8 +62,13 @@ def _service_url(text: str) -> str:
     return text
 
 
-printed = PlainSerializer(str, return_type=str)
-comma_separated = BeforeValidator(_words)
+def _explorer_url(text: str) -> str:
+    check_explorer_url(text)
+    return text
+
+
+printed: PlainSerializer = PlainSerializer(str, return_type=str)
+comma_separated: BeforeValidator = BeforeValidator(_words)
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Network = Annotated[str, BeforeValidator(_network)]
@@ -71,3 +76,4 @@ Networks = Annotated[tuple[Network, ...], NoDecode, comma_separated]
 Allowed = Annotated[str, BeforeValidator(_allowed)]
 AllowedHosts = Annotated[tuple[Allowed, ...], NoDecode, comma_separated]
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+ExplorerUrl = Annotated[str, AfterValidator(_explorer_url)]

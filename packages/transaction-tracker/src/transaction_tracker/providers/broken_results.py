@@ -12,7 +12,7 @@ from transaction_tracker.providers.requests import block_part, is_read
 from transaction_tracker.sources import MalformedError, ServerError, SourceError
 from transaction_tracker.sources.ethereum.rpc import Request
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class BrokenResults:
@@ -33,7 +33,7 @@ class BrokenResults:
         self._requests = requests
         self._results = results
         broken = [isinstance(result, ServerError | MalformedError) for result in results]
-        self.open_indexes = [
+        self.open_indexes: list[int] = [
             index
             for index, is_broken in enumerate(broken)
             if is_broken and is_read(requests[index])

@@ -8,7 +8,6 @@ from transaction_tracker.providers.pool_state import PoolState
 from transaction_tracker.providers.requests import (
     about_transactions,
     common_failure,
-    height_request,
     probe_requests,
 )
 from transaction_tracker.providers.views import View
@@ -25,7 +24,7 @@ async def ask(state: PoolState, endpoint: RpcEndpoint, requests: Sequence[Reques
     Raises:
         SourceError: All requests failed for the same reason.
     """
-    control = [height_request()] if _needs_control(endpoint, requests) else []
+    control = [endpoint.client.height_request()] if _needs_control(endpoint, requests) else []
     sent = [*control, *requests]
     results: list[Any] = []
 
@@ -66,7 +65,7 @@ async def probe(
     Returns:
         The view or the error of the probe, and the result or the error of each further request.
     """
-    probes = probe_requests(height)
+    probes = probe_requests(endpoint.client, height)
     try:
         results = await ask(state, endpoint, [*probes, *requests])
     except SourceError as error:

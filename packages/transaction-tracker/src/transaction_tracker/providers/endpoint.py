@@ -9,15 +9,15 @@ from typing import Literal, TypeAlias, TypeVar
 from transaction_tracker.domain import KeptChain
 from transaction_tracker.providers import events
 from transaction_tracker.providers.choice import Candidate
+from transaction_tracker.providers.clients import ClientFactory, ethereum_client
 from transaction_tracker.providers.health import BlockPart, Health, error_class
 from transaction_tracker.providers.in_flight import InFlight, NotRunningError
 from transaction_tracker.providers.settings import ProviderSettings
 from transaction_tracker.providers.status import ProviderState, ProviderStatus
 from transaction_tracker.providers.views import Side, View
 from transaction_tracker.sources import MalformedError, SourceError
-from transaction_tracker.sources.ethereum.client import RpcClient
+from transaction_tracker.sources.ethereum import RpcClient
 from transaction_tracker.sources.ethereum.rpc import Identity
-from transaction_tracker.sources.rate_limiter import RateLimiter
 
 PROVIDERS = "TransactionTracker.Providers"
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 Standing: TypeAlias = Literal["unchecked", "good", "refused"]
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class RpcEndpoint:
@@ -38,22 +38,28 @@ class RpcEndpoint:
     Args:
         settings: URLs and limits.
         position: Position in the configured order, from 1.
+        create: Returns the client of the node.
     """
 
-    def __init__(self, settings: ProviderSettings, position: int) -> None:
-        self.name = f"{settings.url.host}-{position}"
-        self.process = f"{PROVIDERS}.{self.name}"
+    def __init__(
+        self,
+        settings: ProviderSettings,
+        position: int,
+        create: ClientFactory = ethereum_client,
+    ) -> None:
+        self.name: str = f"{settings.url.host}-{position}"
+        self.process: str = f"{PROVIDERS}.{self.name}"
         self.settings = settings
-        self.client = _client(settings)
-        self.in_flight = InFlight(self.name)
-        self.health = Health()
+        self.client: RpcClient = create(settings)
+        self.in_flight: InFlight = InFlight(self.name)
+        self.health: Health = Health()
         self.identity: Identity | None = None
         self.standing: Standing = "unchecked"
         self.lacks_anchor = False
         self.view: View | None = None
-        self.unreadable_head_at = float("-inf")
+        self.unreadable_head_at: float = float("-inf")
         self.side: Side = "unknown"
-        self.side_since = 0.0
+        self.side_since: float = 0.0
         self.by_hand = False
         self.is_subscribed: bool | None = None if settings.ws_url is None else False
         self.last_error: str | None = None
@@ -209,17 +215,6 @@ class RpcEndpoint:
         if self.by_hand or self.health.paused_until is None:
             return None
         return time.time() + self.health.paused_until - _now()
-
-
-def _client(settings: ProviderSettings) -> RpcClient:
-    limiter = RateLimiter(
-        requests_per_second=settings.requests_per_second,
-        burst=settings.burst,
-        max_in_flight=settings.max_in_flight,
-    )
-    return RpcClient(
-        settings.url, deadline=settings.deadline, batch_size=settings.batch_size, limiter=limiter
-    )
 
 
 def _now() -> float:

@@ -6,11 +6,8 @@ from transaction_tracker.domain import Link
 from transaction_tracker.providers.calls import results_or_errors
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.pool_state import PoolState
-from transaction_tracker.providers.requests import block_request
 from transaction_tracker.sources import SourceError
-from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.classify import is_null_round
-from transaction_tracker.sources.ethereum.rpc import Request
 
 # Consecutive numbers that are read above a number without a block. A provider that has none of
 # these blocks has more likely pruned them: Filecoin rarely skips more than a few.
@@ -31,7 +28,7 @@ async def blocks_at(
         before it.
     """
     numbers = sorted(heights)
-    requests = [block_request(hex(number)) for number in numbers]
+    requests = [endpoint.client.place_request(number) for number in numbers]
     results = await results_or_errors(state, endpoint, requests)
     return {
         number: _block_of(number, result) for number, result in zip(numbers, results, strict=True)
@@ -80,7 +77,7 @@ async def _parent_of_next(
     child = next((b for b in blocks.values() if not (b is None or is_null_round(b))), None)
     if not isinstance(child, Link):
         return child
-    request = Request("eth_getBlockByHash", (child.parent, False), decode.link)
+    request = endpoint.client.place_by_hash_request(child.parent)
     (parent,) = await results_or_errors(state, endpoint, [request])
     is_other = isinstance(parent, Link) and parent.hash != child.parent
     return None if is_other else parent

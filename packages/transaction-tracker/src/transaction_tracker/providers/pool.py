@@ -12,6 +12,7 @@ from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.providers.broken_results import replace_broken_results
 from transaction_tracker.providers.calls import ask, results_or_errors
 from transaction_tracker.providers.chain_check import ChainCheck
+from transaction_tracker.providers.clients import ClientFactory, ethereum_client
 from transaction_tracker.providers.dissent import DissentQuery, dissent
 from transaction_tracker.providers.endpoint import PROVIDERS, RpcEndpoint
 from transaction_tracker.providers.hints import HintSender
@@ -30,7 +31,13 @@ from transaction_tracker.sources import (
     SourceError,
     TransportError,
 )
-from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, NodeResults, Request
+from transaction_tracker.sources.ethereum.rpc import (
+    ChainId,
+    Dissent,
+    Identity,
+    NodeResults,
+    Request,
+)
 
 MAX_LAG = 3
 PROBE_SECONDS = 10.0
@@ -40,7 +47,7 @@ _MAX_SECONDS = 10.0
 # Errors after which another provider can succeed.
 _RETRY_ELSEWHERE = (TransportError, ServerError, RateLimitedError, MalformedError)
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Pool:
@@ -56,11 +63,12 @@ class Pool:
 
     Args:
         settings: The providers, in order of preference.
-        chain_id: Chain id that they must have; ``None`` takes that of the majority.
+        chain_id: Chain that they must be on; ``None`` takes that of the majority.
         max_lag: Blocks that the followed provider can be behind while another one is not.
         probe_interval: Seconds between probes of the providers on standby.
         hints: Receiver of a ``HeadHint`` when a provider announces a new head.
         timeouts: Timeouts of the subscriptions to new heads.
+        create: Returns the client of a node. Default: one of an Ethereum node.
 
     Raises:
         ValueError: There is no provider, or an argument is invalid; the message says which.
@@ -70,15 +78,17 @@ class Pool:
         self,
         settings: Sequence[ProviderSettings],
         *,
-        chain_id: int | None = None,
+        chain_id: ChainId | None = None,
         max_lag: int = MAX_LAG,
         probe_interval: float = PROBE_SECONDS,
         hints: Pid | str | Via | None = None,
         timeouts: SubscriptionTimeouts | None = None,
+        create: ClientFactory = ethereum_client,
     ) -> None:
         check_pool(settings, chain_id, max_lag, probe_interval)
         endpoints = [
-            RpcEndpoint(provider, position) for position, provider in enumerate(settings, start=1)
+            RpcEndpoint(provider, position, create)
+            for position, provider in enumerate(settings, start=1)
         ]
         self._timeouts = replace(timeouts or SubscriptionTimeouts())
         self._state = PoolState(endpoints, chain_id, max_lag, probe_interval)

@@ -30,13 +30,13 @@ from transaction_tracker.sources import (
     WrongChainError,
 )
 from transaction_tracker.sources.ethereum.classify import is_null_round
-from transaction_tracker.sources.ethereum.rpc import Identity, Request
+from transaction_tracker.sources.ethereum.rpc import ChainId, Identity, Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
 # Views older than this many probe intervals are not used: the provider may have reorganised since.
 _MAX_VIEW_AGE_INTERVALS = 3
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class PoolState:
@@ -53,7 +53,7 @@ class PoolState:
     def __init__(
         self,
         endpoints: Sequence[RpcEndpoint],
-        chain_id: int | None,
+        chain_id: ChainId | None,
         max_lag: int,
         probe_interval: float,
         head_window: float = HEAD_WINDOW_SECONDS,
@@ -63,7 +63,7 @@ class PoolState:
         self.reference: Identity | None = None
         self.anchor_height: int | None = None  # the height at which identities are compared
         self.expected: BlockRef | None = None  # the block there, if the database knows it
-        self.chain = KeptChain(keep=1)
+        self.chain: KeptChain = KeptChain(keep=1)
         self.probe_interval = probe_interval
         self.head_window = head_window
         self._chain_id = chain_id

@@ -12,7 +12,7 @@ from transaction_tracker.providers.pool_state import PoolState
 from transaction_tracker.sources import SourceError
 from transaction_tracker.sources.ethereum.rpc import Identity
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 # A provider is probed when its last head is older than this many probe intervals. For a block in
 # which transactions end, each provider is asked, and shows its head in the same response. An age of

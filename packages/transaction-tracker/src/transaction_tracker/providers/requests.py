@@ -7,12 +7,22 @@ from transaction_tracker.domain import Link
 from transaction_tracker.providers.health import BlockPart, error_class
 from transaction_tracker.sources import MalformedError, SourceError
 from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.rpc import ABOUT_TRANSACTIONS, Request
 
 # Errors that concern the whole request, and that another provider may not have.
 _PROVIDER_ERRORS = ("transport", "rate_limit", "server")
 # Prefixes of the methods that change nothing: they can be sent to any provider, and repeatedly.
-_READS = ("eth_get", "eth_call", "eth_blockNumber", "eth_chainId", "eth_gasPrice", "eth_feeHistory")
+_READS = (
+    *("eth_get", "eth_call", "eth_blockNumber", "eth_chainId", "eth_gasPrice", "eth_feeHistory"),
+    *("getb", "getm", "getr", "gett"),  # of Bitcoin Core
+)
+# Methods for the head, and for other blocks.
+_HEADS = ("eth_blockNumber", "getblockcount", "getbestblockhash")
+_BLOCKS = (
+    *("eth_getBlockByNumber", "eth_getBlockByHash"),
+    *("getblockhash", "getblockheader", "getblock"),
+)
 
 
 def is_read(request: Request) -> bool:
@@ -22,7 +32,7 @@ def is_read(request: Request) -> bool:
 
 def is_block_request(request: Request) -> bool:
     """Return whether a request is for a head or a block, which a healthy provider can send."""
-    return request.method in ("eth_blockNumber", "eth_getBlockByNumber", "eth_getBlockByHash")
+    return request.method in _HEADS or request.method in _BLOCKS
 
 
 def block_part(request: Request) -> BlockPart | None:
@@ -31,12 +41,13 @@ def block_part(request: Request) -> BlockPart | None:
         return None
     if is_head_request(request):
         return "head"
-    return "whole" if request.params[1:2] == (True,) else "place"
+    is_whole = request.params[1:2] == (True,) or request.method == "getblock"
+    return "whole" if is_whole else "place"
 
 
 def is_head_request(request: Request) -> bool:
     """Return whether the result of a request is the provider's head."""
-    if request.method == "eth_blockNumber":
+    if request.method in _HEADS:
         return True
     return request.method == "eth_getBlockByNumber" and request.params[:1] == ("latest",)
 
@@ -46,20 +57,10 @@ def about_transactions(requests: Sequence[Request]) -> bool:
     return all(request.method in ABOUT_TRANSACTIONS for request in requests)
 
 
-def height_request() -> Request:
-    """Return the request for the height of the head, which each provider answers."""
-    return Request("eth_blockNumber", (), lambda value: fields.height(value, "head"))
-
-
-def probe_requests(height: int | None) -> list[Request]:
+def probe_requests(client: RpcClient, height: int | None) -> list[Request]:
     """Return the requests for a provider's head and for its block at ``height``, if given."""
-    names = ["latest"] if height is None else ["latest", hex(height)]
-    return [block_request(name) for name in names]
-
-
-def block_request(name: str) -> Request:
-    """Return the request for the place of a block in the chain, by its number or tag."""
-    return Request("eth_getBlockByNumber", (name, False), read=decode.link)
+    heights = [None] if height is None else [None, height]
+    return [client.place_request(at) for at in heights]
 
 
 def head_of(result: Any) -> Link | int | None:
@@ -88,7 +89,7 @@ def common_failure(requests: Sequence[Request], results: Sequence[Any]) -> Sourc
     """Return the first error if all requests failed and it is about the provider.
 
     Unreadable results are not about the provider as a whole: they are counted one by one. A rate
-    limit is, unless another call of the same request got a result; see ``height_request``.
+    limit is, unless another call of the same request got a result; see ``calls.ask``.
 
     Source:
         OpenZeppelin Relayer#681: every node answered "internal error" (-32603) for one

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import PlainValidator
@@ -10,6 +11,7 @@ from transaction_tracker.domain.duration import SECONDS
 from transaction_tracker.options import Section, number, option
 from transaction_tracker.options.values import Seconds, printed
 from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SECONDS
+from transaction_tracker.sources.ethereum.rpc import ChainId
 from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
 from transaction_tracker.sources.rate_limiter import MAX_IN_FLIGHT
 
@@ -41,6 +43,13 @@ class ProviderSettings(Section):
         "a URL such as ws://host:port or wss://host/key",
         "WebSocket URL to subscribe to new heads. Without it, heads are polled.",
         secret=True,
+    )
+    cookie_file: Path | None = option(
+        None,
+        "the path of a file",
+        "File that Bitcoin Core writes with its user and password, .cookie in its data folder; "
+        "instead of those in the url. It is read for each request, because each start of the node "
+        "writes another one.",
     )
     requests_per_second: float | None = option(
         None,
@@ -77,18 +86,24 @@ class ProviderSettings(Section):
     )
 
     def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
-        """Yield ``burst`` if there is no rate that it could exceed."""
+        """Yield ``burst`` without a rate that it could exceed, and two ways to sign in."""
         if self.burst is not None and self.requests_per_second is None:
             yield "burst", f"needs {table}requests_per_second; without it, burst has no effect"
+        if self.cookie_file is not None and self.url.reveal().user is not None:
+            yield "cookie_file", f"and the user in {table}url cannot both be given"
 
 
 def check_pool(
-    settings: Sequence[ProviderSettings], chain_id: int | None, max_lag: int, probe_interval: float
+    settings: Sequence[ProviderSettings],
+    chain_id: ChainId | None,
+    max_lag: int,
+    probe_interval: float,
 ) -> None:
     """Raise ``ValueError`` if the settings of a pool are invalid; the message says why."""
     if not settings:
         raise ValueError("settings must have one provider or more, got none")
-    if chain_id is not None and (type(chain_id) is not int or chain_id < 1):
+    is_valid = isinstance(chain_id, str) or (type(chain_id) is int and chain_id > 0)
+    if chain_id is not None and not is_valid:
         raise ValueError(f"chain_id must be 1 or more, got {chain_id!r}")
     if type(max_lag) is not int or max_lag < 0:
         raise ValueError(f"max_lag must be a number of blocks, 0 or more, got {max_lag!r}")

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from transaction_tracker.providers.health import ErrorClass
 from transaction_tracker.providers.views import Side
+from transaction_tracker.sources.ethereum.rpc import ChainId
 
 ProviderState: TypeAlias = Literal["active", "healthy", "paused", "refused", "unchecked"]
 
@@ -40,7 +41,7 @@ class ProviderStatus:
 
     name: str
     state: ProviderState
-    chain_id: int | None
+    chain_id: ChainId | None
     head: int | None
     head_age: float | None
     lag: int | None

@@ -19,7 +19,7 @@ from transaction_tracker.sources.ethereum.url import SecretUrl
 _SUBSCRIBE = {"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}
 _MAX_ERROR_CHARACTERS = 200
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from transaction_tracker.store.pruning import LIMIT, prune
 RETENTION = "TransactionTracker.Retention"
 PAUSE_SECONDS = 600.0
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)

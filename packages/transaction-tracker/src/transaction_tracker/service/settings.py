@@ -1,6 +1,7 @@
 """The settings of an application, as Python values."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from transaction_tracker.alerts import AlertOptions
 from transaction_tracker.api import WebOptions
@@ -28,6 +29,11 @@ class _Node(Section):
 class Settings(ChainOptions, _Node):
     """The settings of a tracker application: the chain, the nodes, the database, and the rest."""
 
+    type: Literal["ethereum", "bitcoin"] = option(
+        "ethereum",
+        '"ethereum" or "bitcoin"',
+        "What the nodes follow: an EVM chain or a network of Bitcoin.",
+    )
     providers: tuple[ProviderSettings, ...] = option(
         (),
         "a list of ProviderSettings",

@@ -33,7 +33,7 @@ _BACKOFF = Backoff(initial=1.0, maximum=30.0, jitter=0.1, reset_after=60.0)
 # program ends, and another one takes over at once.
 _REPEATED = (BeamishError, DatabaseFailedError, NotOwnerError, UnavailableError)
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 Create = Callable[[socket.socket], TransactionTrackerApplication]
 Started = Callable[[TransactionTrackerApplication], Awaitable[None]]

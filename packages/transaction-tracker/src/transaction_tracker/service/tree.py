@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from contextlib import AsyncExitStack
-from typing import Self, cast
+from typing import Literal, Self, cast
 
 from beamish import (
     Application,
@@ -27,10 +27,12 @@ from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, wake
 from transaction_tracker.delivery.listener import LISTENER, EventListener, OnEvent
 from transaction_tracker.domain import MARGIN, BlockRef
 from transaction_tracker.follower import (
+    REBROADCASTER,
     WATCHDOG,
     Follower,
     FollowerStatus,
     Poller,
+    Rebroadcaster,
     Reports,
     Watchdog,
 )
@@ -38,6 +40,7 @@ from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.providers import Pool, SubscriptionTimeouts
 from transaction_tracker.providers.choice import best_head
+from transaction_tracker.providers.clients import bitcoin_client, ethereum_client
 from transaction_tracker.service.metrics import blocks_behind, read_gauges
 from transaction_tracker.service.notify import ready
 from transaction_tracker.service.retention import RETENTION, Retention
@@ -45,6 +48,8 @@ from transaction_tracker.service.settings import Settings
 from transaction_tracker.service.starting import Boot, Connection
 from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
+from transaction_tracker.sources.bitcoin import BitcoinSource
+from transaction_tracker.sources.bitcoin.networks import BLOCK_TIME_SECONDS
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
 from transaction_tracker.store import STORE, LeaseHolder, OpenTransactions, Store, Stored
@@ -87,7 +92,7 @@ class TransactionTrackerApplication(Application):
             cannot be used. Its cause has the details.
     """
 
-    strategy = "rest_for_one"
+    strategy: Literal["one_for_one", "one_for_all", "rest_for_one"] = "rest_for_one"
 
     def __init__(
         self,
@@ -106,7 +111,7 @@ class TransactionTrackerApplication(Application):
         self._socket = listener
         self.pool = pool
         self._own_pool: Pool | None = None
-        self.source: ChainSource | PolledSource = source or self._ethereum()
+        self.source: ChainSource | PolledSource = source or self._chain()
         self._on_event = on_event
         self._open_transactions = OpenTransactions()
         self._status = FollowerStatus(self._best_head)
@@ -179,6 +184,7 @@ class TransactionTrackerApplication(Application):
             self._follower(),
             # After the follower, whose clock it starts; both restart together.
             Watchdog.child_spec(self._status, self._reports, self._verdict_time, name=WATCHDOG),
+            *self._rebroadcaster(),
             *self._listener(),
             Outbox.child_spec(self._outbox(), name=OUTBOX),
             *self._retention(),
@@ -198,14 +204,21 @@ class TransactionTrackerApplication(Application):
         # With a lease, `standby.Standby` stops the application, and decides when to start again.
         return spec if self._holder is None else spec.replace(restart="temporary")
 
-    def _ethereum(self) -> ChainSource:
+    def _chain(self) -> ChainSource:
         settings = self.settings
+        is_bitcoin = settings.type == "bitcoin"
         if self.pool is None:
-            expected = settings.chain_profile().block_time
+            expected = BLOCK_TIME_SECONDS if is_bitcoin else settings.chain_profile().block_time
             timeouts = SubscriptionTimeouts(block_time=settings.block_time or expected)
             self.pool = self._own_pool = Pool(
-                settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER, timeouts=timeouts
+                settings.endpoints,
+                chain_id=settings.network if is_bitcoin else settings.chain_id,
+                hints=FOLLOWER,
+                timeouts=timeouts,
+                create=bitcoin_client if is_bitcoin else ethereum_client,
             )
+        if is_bitcoin:
+            return BitcoinSource(self.pool, settings.network)
         return EthereumSource(
             self.pool, settings.chain_id, profile=settings.profile.changes, errors=settings.errors
         )
@@ -226,6 +239,7 @@ class TransactionTrackerApplication(Application):
             settings.policy,
             settings.expires_after,
             settings.follow_repriced,
+            settings.rebroadcast,
         )
 
     def _providers(self) -> list[ChildSpec]:
@@ -255,6 +269,11 @@ class TransactionTrackerApplication(Application):
             block_time=self._block_time,
             name=FOLLOWER,
         )
+
+    def _rebroadcaster(self) -> list[ChildSpec]:
+        if not (self.settings.rebroadcast and has_blocks(self.source)):
+            return []
+        return [Rebroadcaster.child_spec(self.source, name=REBROADCASTER)]
 
     def _listener(self) -> list[ChildSpec]:
         if self._on_event is None:
@@ -318,6 +337,8 @@ class TransactionTrackerApplication(Application):
             feed=self._feed,
             metrics=self._metrics,
             alerts=self._alerts,
+            source_name=lambda: self.source.name if self._status.has_begun else None,
+            is_postgresql=DatabaseUrl.of(self.settings.database).is_postgresql,
             flow_limits=self.settings.alerts.flow_limits,
             id_pattern=self.source.id_pattern,
             owned_for=self._owned_for,
@@ -331,11 +352,18 @@ class TransactionTrackerApplication(Application):
         if self.settings.block_time is not None:
             return self.settings.block_time
         source = self.source
+        if isinstance(source, BitcoinSource):
+            return BLOCK_TIME_SECONDS
         return (source.profile if isinstance(source, EthereumSource) else UNKNOWN).block_time
 
     def _verdict_time(self) -> float:
-        """Return the expected seconds between two heads: block time or poll interval."""
-        return max(self._block_time(), self.settings.poll_interval)
+        """Return the expected seconds between two heads: block time or poll interval.
+
+        Blocks that are found by chance come at random: five block times pass without one every day
+        or so, and fifteen almost never.
+        """
+        is_random = isinstance(self.source, BitcoinSource)
+        return max(self._block_time() * (3 if is_random else 1), self.settings.poll_interval)
 
     def _best_head(self) -> int | None:
         """Return the highest head of any healthy provider.

@@ -15,11 +15,12 @@ def application_settings(configuration: Configuration) -> Settings:
         ConfigurationError: No provider is configured, or two options contradict each other.
     """
     source = configuration.source
-    if source.type == "ethereum" and not configuration.providers:
+    if source.type != "http" and not configuration.providers:
         message = "must have at least one: add [[providers]] with a url to the file, or --rpc URL"
         raise ConfigurationError([Problem("providers", message, "")])
     return Settings(
         **dict(source.part(ChainOptions)),
+        type="bitcoin" if source.type == "bitcoin" else "ethereum",
         providers=configuration.providers,
         database=configuration.database.url,
         web=web_options(configuration),

@@ -1,6 +1,6 @@
 """The whole configuration."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import (
@@ -37,7 +37,7 @@ def _as_list(value: Any) -> Any:
 class Configuration(BaseSettings):
     """All options of the service and its commands; `load` reads them."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,

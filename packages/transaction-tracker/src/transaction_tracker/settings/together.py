@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+from transaction_tracker.follower.options import SourceSection
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.sources.http_polling import HttpSection
 
 # Options of [source] that apply to each type of source; the others need blocks.
 _OF_ALL_SOURCES = frozenset(("type", "poll_interval", "expires_after"))
+
+_OF_ETHEREUM = frozenset(("chain_id", "errors", "profile", "follow_repriced"))
+_OF_BITCOIN = frozenset(("network",))
 
 # The key of an option, and the message.
 Conflict = tuple[tuple[str, ...], str]
@@ -21,13 +25,14 @@ def conflicts(configuration: Configuration) -> Iterator[Conflict]:
         yield from _chain_options(configuration)
         yield from _http_options(configuration.http)
         return
+    yield from _other_chain(configuration.source)
     for index, provider in enumerate(configuration.providers):
         for name, message in provider.conflicts(f"providers.{index}."):
             yield ("providers", str(index), name), message
     for name, message in configuration.source.conflicts("source."):
         yield ("source", name), message
     if configuration.http is not None:
-        yield ("http",), 'requires source.type = "http", got source.type = "ethereum"'
+        yield ("http",), f'requires source.type = "http", got {_type(configuration.source)}'
 
 
 def meaningful(configuration: Configuration) -> dict[str, Any]:
@@ -49,6 +54,21 @@ def _chain_options(configuration: Configuration) -> Iterator[Conflict]:
     if configuration.providers:
         message = 'require source.type = "ethereum"; for a service over HTTP, set http.url'
         yield ("providers",), message
+
+
+def _other_chain(source: SourceSection) -> Iterator[Conflict]:
+    """Yield the options that are set and belong to another kind of chain."""
+    others = _OF_ETHEREUM if source.type == "bitcoin" else _OF_BITCOIN
+    wanted = "ethereum" if source.type == "bitcoin" else "bitcoin"
+    for name in sorted(source.model_fields_set & others):
+        yield ("source", name), f'requires source.type = "{wanted}", got {_type(source)}; remove it'
+    if source.type == "bitcoin" and isinstance(source.confirmations, str):
+        message = f"must be a number of blocks with {_type(source)}; Bitcoin has no such tags"
+        yield ("source", "confirmations"), message
+
+
+def _type(source: SourceSection) -> str:
+    return f'source.type = "{source.type}"'
 
 
 def _http_options(section: HttpSection | None) -> Iterator[Conflict]:

@@ -21,9 +21,11 @@ from transaction_tracker.sources.protocol import (
     Head,
     Objection,
     Prefetched,
+    Sent,
     Source,
     Unanswered,
     Unreadable,
+    Unused,
     has_blocks,
 )
 
@@ -42,12 +44,14 @@ __all__ = [
     "PolledSource",
     "Prefetched",
     "RateLimitedError",
+    "Sent",
     "ServerError",
     "Source",
     "SourceError",
     "TransportError",
     "Unanswered",
     "Unreadable",
+    "Unused",
     "WrongChainError",
     "has_blocks",
 ]

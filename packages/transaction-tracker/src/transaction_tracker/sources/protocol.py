@@ -43,8 +43,13 @@ class Unanswered:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """No block of the source has a transaction in the slot that was asked about."""
+
+
 # Fact about one transaction.
-Answer = Seen | Included | Absent | Rejected | Reported | Unreadable | Unanswered
+Answer = Seen | Included | Absent | Rejected | Reported | Unreadable | Unanswered | Unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,15 @@ class Consensus:
 
     Attributes:
         kind: ``"unmined"``: no provider has it in a block; ``"absent"``: no provider knows it, and
-            its slot is free; ``"nonce-used"``: no provider knows it, and its slot is used;
-            ``"refused"``: no provider has it in a block, and it is signed for another chain;
-            ``"open"``: the providers do not agree.
+            its slots are free; ``"nonce-used"``: no provider knows it, and its slot is used;
+            ``"conflicted"``: no provider knows it, and an output that it spends is spent or does
+            not exist; ``"refused"``: no provider has it in a block, and it is signed for another
+            chain; ``"open"``: the providers do not agree.
         providers: Number of providers that were asked.
         reason: Why the providers do not agree.
     """
 
-    kind: Literal["unmined", "absent", "nonce-used", "refused", "open"]
+    kind: Literal["unmined", "absent", "nonce-used", "conflicted", "refused", "open"]
     providers: int
     reason: str = ""
 
@@ -73,22 +79,24 @@ class Ending:
         block: Block that decides the end.
         succeeded: Whether the transaction succeeded in that block; ``None`` if it was superseded.
         winner: Transaction that superseded it.
-        slot: Slot that the winner took, or the slot of a transaction that is in the block itself.
+        slots: Slots of the transaction, of which the winner took at least one.
         confirmed_by: Kept block that is the last required confirmation; ``None`` if a tag confirms
             the end, or if that block is no longer kept.
         tag: Tag (safe or finalized) that confirms the end, if the transaction requires one.
         outcome: Outcome that is reported with the end; ``None`` if it was superseded.
         content: What the transaction does, as reported with the end.
+        hash: Id of the transaction at the source, if it is tracked by its slot.
     """
 
     block: BlockRef
     succeeded: bool | None
     winner: str | None = None
-    slot: str | None = None
+    slots: tuple[str, ...] = ()
     confirmed_by: BlockRef | None = None
     tag: Tag | None = None
     outcome: Outcome | None = None
     content: str | None = None
+    hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +179,19 @@ class FetchedBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """Answers of the providers to a transaction that was sent to them.
+
+    Attributes:
+        accepted: Number of providers that have it now.
+        providers: Number of providers that were asked.
+    """
+
+    accepted: int
+    providers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Prefetched:
     """Answers of the followed provider about a block that is about to be applied.
 
@@ -222,6 +243,35 @@ class ChainSource(Source, Protocol):
 
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` if the chain does not have the required tag."""
+
+    def signed(self, text: str, *, complete: bool = False) -> Transaction:
+        """Return the transaction that a raw signed transaction contains.
+
+        Args:
+            text: The raw transaction.
+            complete: Whether it must contain all that is needed to send it.
+
+        Raises:
+            InvalidTransactionError: It cannot be decoded, is signed for another chain, or its
+                sender cannot be recovered.
+        """
+
+    async def send(self, raw: str) -> Sent:
+        """Send a raw signed transaction to all healthy providers."""
+
+    def slot_id(self, sender: str, nonce: int) -> str:
+        """Return the id of whichever transaction of a sender has a nonce.
+
+        Raises:
+            InvalidTransactionError: A part is invalid, or the chain has no nonces of accounts.
+        """
+
+    def slot_of(self, transaction_id: str) -> str | None:
+        """Return the slot that an id in canonical form names; ``None`` for the id of a transaction.
+
+        The transaction is then whichever takes the slot. In place of its id, the methods take the
+        slot, and answer ``Absent`` if the slot is used, and ``Unused`` if not.
+        """
 
     def account(self, text: str) -> str:
         """Return the address of an account in canonical form, or raise ``ValueError``."""
@@ -307,7 +357,7 @@ class ChainSource(Source, Protocol):
 
     async def look_up(
         self,
-        slots: Mapping[str, str | None],
+        slots: Mapping[str, tuple[str, ...]],
         height: int,
         *,
         at_once: bool = False,
@@ -316,7 +366,7 @@ class ChainSource(Source, Protocol):
         """Look up single transactions.
 
         Args:
-            slots: Transaction ids, with their slots if known.
+            slots: Transaction ids, with their slots, which are empty while they are unknown.
             height: A provider whose head is below this height cannot say that a transaction does
                 not exist. Above it, our own blocks are known in full.
             at_once: Whether to send all calls that can be needed in one request, not step by step.
@@ -328,18 +378,18 @@ class ChainSource(Source, Protocol):
         """
 
     async def consensus(
-        self, slots: Mapping[str, str | None], height: int
+        self, slots: Mapping[str, tuple[str, ...]], height: int
     ) -> Mapping[str, Consensus]:
         """Ask all healthy providers about each transaction, and return their common answer.
 
         The answer stays open if a provider does not respond, or if its head is below ``height``.
         """
 
-    async def winner(self, slot: str, height: int) -> FetchedBlock | None:
-        """Find the block at or below ``height`` that has a transaction in ``slot``.
+    async def winner(self, slots: Collection[str], height: int) -> FetchedBlock | None:
+        """Find the block at or below ``height`` that has a transaction in one of some slots.
 
         Returns:
-            The block; ``None`` if no transaction of a block used the slot, or if that is unknown.
+            The block; ``None`` if no transaction of a block used a slot, or if that is unknown.
         """
 
     def follows(self, chain: KeptChain) -> None:

@@ -39,6 +39,13 @@ def update(connection: Connection, table: Table, names: Names, where: Names, row
     return _execute(connection, _update(table, names, where, _takes_arrays(connection)), rows)
 
 
+def delete(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> None:
+    """Delete the rows whose ``column`` is one of ``keys``; any number of keys works."""
+    condition = _among(table, column, _takes_arrays(connection))
+    sql = f"DELETE FROM {table.name} WHERE {condition}"
+    connection.exec_driver_sql(sql, _array(connection, keys))
+
+
 def select(
     connection: Connection, table: Table, names: Names, column: str, keys: Sequence[Any]
 ) -> Rows:

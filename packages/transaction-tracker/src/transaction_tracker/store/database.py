@@ -25,7 +25,7 @@ Work = Callable[[Connection], Any]
 # After these errors, the connection or the whole database is unusable.
 _FATAL_ERRORS = (OperationalError, InterfaceError, InternalError)
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Database:
         holder: LeaseHolder | None = None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
-        self.url = DatabaseUrl.of(url)
+        self.url: DatabaseUrl = DatabaseUrl.of(url)
         if holder is not None and not self.url.is_postgresql:
             raise ValueError(f"a lease needs a PostgreSQL database, got {self.url}")
         self._holder = holder

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from transaction_tracker.domain import Details, Event, Execution, Payment, Transfer
+from transaction_tracker.domain import Details, Event, Execution, Output, Payment, Transfer
 
 # A transaction can have thousands of transfers, and each of its events says them again.
 MAX_TRANSFERS = 100
@@ -32,8 +32,17 @@ def after(known: str | None, event: Event) -> str | None:
     if not fields or all(value is None for value in fields.values()):
         return None
     outcome = event.tracked.outcome
-    fields["fee_wei"] = None if outcome is None or outcome.fee is None else str(outcome.fee)
-    return orjson.dumps({name: fields.get(name) for name in NAMES}).decode()
+    fee = None if outcome is None or outcome.fee is None else str(outcome.fee)
+    has_outputs = fields.get("outputs") is not None
+    fields["fee_sat" if has_outputs else "fee_wei"] = fee
+    names = (*NAMES, *OUTPUT_NAMES) if has_outputs else NAMES
+    return orjson.dumps({name: fields.get(name) for name in names}).decode()
+
+
+def of_payment(payment: Payment) -> str:
+    """Return the details of a transaction that is known, and in no block, as JSON."""
+    known = _payment(payment)
+    return orjson.dumps({name: known.get(name) for name in NAMES}).decode()
 
 
 def read(text: str | None) -> Details:
@@ -41,7 +50,7 @@ def read(text: str | None) -> Details:
     if text is None:
         return Details()
     fields = orjson.loads(text)
-    payment = Payment(fields["from"], fields["to"], _integer(fields["value_wei"]), fields["nonce"])
+    payment = _read_payment(fields)
     if fields["transfers"] is None and all(fields[name] is None for name in _OF_BLOCK):
         return Details(payment)
     time = fields["block_time"]
@@ -69,6 +78,8 @@ _OF_BLOCK = (
     "transfer_count",
     "malformed_logs",
 )
+# Only on a chain without accounts, whose smallest unit is the satoshi.
+OUTPUT_NAMES = ("value_sat", "fee_sat", "outputs", "output_count")
 NAMES = ("from", "to", "value_wei", "nonce", "fee_wei", *_OF_BLOCK)
 
 
@@ -78,12 +89,32 @@ def _is_in_block(event: Event) -> bool:
 
 
 def _payment(payment: Payment) -> dict[str, Any]:
+    has_outputs = payment.outputs is not None
     return {
         "from": payment.sender,
         "to": payment.recipient,
-        "value_wei": _text(payment.value),
+        "value_sat" if has_outputs else "value_wei": _text(payment.value),
         "nonce": payment.nonce,
+        "outputs": None
+        if payment.outputs is None
+        else [
+            {"index": output.index, "to": output.recipient, "value_sat": str(output.value)}
+            for output in payment.outputs
+        ],
+        "output_count": payment.output_count,
     }
+
+
+def _read_payment(fields: dict[str, Any]) -> Payment:
+    listed = fields.get("outputs")
+    outputs = (
+        None
+        if listed is None
+        else tuple(Output(each["index"], int(each["value_sat"]), each["to"]) for each in listed)
+    )
+    value = fields["value_wei"] if outputs is None else fields["value_sat"]
+    count = fields.get("output_count")
+    return Payment(fields["from"], fields["to"], _integer(value), fields["nonce"], outputs, count)
 
 
 def _execution(execution: Execution, known: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from transaction_tracker.domain import Details, Difference, Event, Expectation, compare
+from transaction_tracker.domain import Details, Difference, Event, Expectation, State, compare
 from transaction_tracker.store.details import is_cut_off
 from transaction_tracker.store.details import read as read_details
 
@@ -18,9 +18,21 @@ _NAMES = {
 _AMOUNTS = frozenset(("value", "min_value"))
 
 
-def registered(expectation: Expectation | None) -> str | None:
-    """Return an expectation as JSON, before anything is known of the transaction."""
-    return None if expectation is None else _text(expectation, None, ())
+def changed(expectation: Expectation | None, state: State, details: str | None) -> str | None:
+    """Return a new expectation of a known transaction as JSON, compared with what is known of it.
+
+    Args:
+        expectation: The expectation; ``None`` if nothing is expected.
+        state: State of the transaction.
+        details: Its details, as JSON. Of a long list, only the first transfers are stored, so
+            whether a payment of a token matches stays unknown.
+    """
+    if expectation is None:
+        return None
+    found = read_details(details)
+    if is_cut_off(details):
+        found = Details(found.payment)
+    return _text(expectation, *compare(expectation, state, found))
 
 
 def after(known: str | None, event: Event, details: str | None) -> str | None:

@@ -8,7 +8,14 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from transaction_tracker.domain import BlockRef, Event, Tracked
 from transaction_tracker.store.chain import frozen_since
 from transaction_tracker.store.pages import last_position
-from transaction_tracker.store.rows import REASON_VALUES, STATE_VALUES, flags, outcome, required
+from transaction_tracker.store.rows import (
+    REASON_VALUES,
+    STATE_VALUES,
+    flags,
+    outcome,
+    required,
+    slots,
+)
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import consumers
 
@@ -46,7 +53,7 @@ def entry(row: Row[Any]) -> EventRecord:
         required=required(row.required),
         state=STATE_VALUES[row.state],
         version=row.version,
-        slot=row.slot,
+        slots=slots(row.slots),
         content=row.content,
         anchor=None if row.block_hash is None else BlockRef(row.block_number, row.block_hash),
         outcome=outcome(
@@ -56,6 +63,7 @@ def entry(row: Row[Any]) -> EventRecord:
         reason=REASON_VALUES[row.reason],
         deadline=row.deadline,
         flags=flags(row.flags),
+        hash=row.hash,
     )
     event = Event(STATE_VALUES[row.previous], tracked)
     return EventRecord(

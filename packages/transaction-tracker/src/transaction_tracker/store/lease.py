@@ -46,10 +46,10 @@ class LeaseHolder:
     """
 
     def __init__(self, seconds: float, address: str | None = None) -> None:
-        self.id = uuid4().hex
+        self.id: str = uuid4().hex
         self.seconds = seconds
         self.address = address
-        self.is_refused = False
+        self.is_refused: bool = False
         self._lease: Lease | None = None
 
     def owned_for(self) -> float:
@@ -104,7 +104,7 @@ class Lease:
         self._certain_until = -math.inf
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self.epoch = 0
+        self.epoch: int = 0
 
     def claim(self) -> None:
         """Claim the database, and start to renew the lease; see `LeaseHolder.claim`."""

@@ -20,7 +20,7 @@ class OpenTransactions:
 
     def __init__(self) -> None:
         self.tip: BlockRef | None = None
-        self.census = TransactionCounts()
+        self.census: TransactionCounts = TransactionCounts()
         self._open: dict[str, Tracked] = {}
         self._slots: dict[str, tuple[str, ...]] = {}
 
@@ -34,18 +34,29 @@ class OpenTransactions:
         """Return an open transaction, or ``None``."""
         return self._open.get(transaction)
 
-    def own(self, ids: Mapping[str, object]) -> set[str]:
-        """Return which of the ids of a block are open transactions."""
-        return self._open.keys() & ids.keys()
+    def own(self, ids: Mapping[str, object], slots: Mapping[str, str]) -> dict[str, str]:
+        """Return the open transactions that a block contains, each with its id in the block.
+
+        Args:
+            ids: The ids of the block's transactions.
+            slots: The slots that they took, each with the id. A transaction that is tracked by its
+                slot is the one that took it.
+        """
+        found = {key: key for key in self._open.keys() & ids.keys()}
+        return found | {key: slots[key] for key in self._open.keys() & slots.keys()}
 
     def rivals(self, slots: Mapping[str, str]) -> dict[str, str]:
-        """Return the open transactions whose slots a block used, each with the winner."""
-        return {
-            loser: winner
-            for slot, winner in slots.items()
-            for loser in self._slots.get(slot, ())
-            if loser != winner
-        }
+        """Return the open transactions of which a block used a slot, each with the winner.
+
+        If several transactions of the block used slots of one, the first of them is the winner.
+        """
+        found: dict[str, str] = {}
+        for slot, winner in slots.items():
+            for loser in self._slots.get(slot, ()):
+                # A transaction that is tracked by its slot is the winner.
+                if loser not in (winner, slot):
+                    found.setdefault(loser, winner)
+        return found
 
     def take(self, stored: Stored) -> None:
         """Take over a part of the result of a commit. Only for the store."""
@@ -58,15 +69,15 @@ class OpenTransactions:
         for tracked in rows:
             before = self._open.get(tracked.id)
             self.census.move(before, None if tracked.final else tracked)
-            if before is not None and before.slot != tracked.slot:
-                self._leave_slot(before)
+            if before is not None and before.slots != tracked.slots:
+                self._leave_slots(before)
                 before = None
             if tracked.final:
                 self._remove(tracked)
             else:
                 self._open[tracked.id] = tracked
-                if before is None and tracked.slot is not None:
-                    self._slots[tracked.slot] = (*self._slots.get(tracked.slot, ()), tracked.id)
+                for slot in tracked.slots if before is None else ():
+                    self._slots[slot] = (*self._slots.get(slot, ()), tracked.id)
 
     def clear(self) -> None:
         """Remove everything, before the database is loaded. Only for the store."""
@@ -78,13 +89,12 @@ class OpenTransactions:
     def _remove(self, tracked: Tracked) -> None:
         known = self._open.pop(tracked.id, None)
         if known is not None:
-            self._leave_slot(known)
+            self._leave_slots(known)
 
-    def _leave_slot(self, tracked: Tracked) -> None:
-        if tracked.slot is None:
-            return
-        left = tuple(key for key in self._slots.get(tracked.slot, ()) if key != tracked.id)
-        if left:
-            self._slots[tracked.slot] = left
-        else:
-            self._slots.pop(tracked.slot, None)
+    def _leave_slots(self, tracked: Tracked) -> None:
+        for slot in tracked.slots:
+            left = tuple(key for key in self._slots.get(slot, ()) if key != tracked.id)
+            if left:
+                self._slots[slot] = left
+            else:
+                self._slots.pop(slot, None)

@@ -1,12 +1,12 @@
-"""Pages of stored transactions: plain functions on a connection."""
+"""Stored transactions as the API shows them: plain functions on a connection."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from transaction_tracker.domain import State, Tracked
+from transaction_tracker.domain import Tracked
 from transaction_tracker.store.rows import TRACKED_COLUMNS, read_tracked
 from transaction_tracker.store.schema import cursors, events, transactions
 
@@ -17,6 +17,8 @@ _KEPT = tuple(
     transactions.c[name]
     for name in ("created_at", "updated_at", "metadata", "details", "expectation")
 )
+RECORD_COLUMNS = (*_TRACKED, *_KEPT)
+"""The columns of a `TransactionRecord`, which `read_records` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +42,10 @@ class TransactionRecord:
     expectation: str | None = None
 
 
-def transactions_page(
-    connection: Connection, *, after: str | None, limit: int, states: Collection[State] = ()
-) -> list[TransactionRecord]:
-    """Return a page of transactions in the order of their ids.
-
-    Args:
-        connection: The database.
-        after: The last id of the previous page; ``None`` for the first page.
-        limit: Maximum number of transactions, up to 1,000.
-        states: Only transactions in one of these states. Default: all.
-    """
-    query = select(*_TRACKED, *_KEPT).order_by(transactions.c.id).limit(min(limit, MAX_PAGE_SIZE))
-    if after is not None:
-        query = query.where(transactions.c.id > after)
-    if states:
-        query = query.where(transactions.c.state.in_(sorted(states)))
-    return _kept(connection.execute(query).all())
-
-
 def transaction_page(connection: Connection, transaction: str) -> TransactionRecord | None:
     """Return one transaction, or ``None``."""
-    query = select(*_TRACKED, *_KEPT).where(transactions.c.id == transaction)
-    found = _kept(connection.execute(query).all())
+    query = select(*RECORD_COLUMNS).where(transactions.c.id == transaction)
+    found = read_records(connection.execute(query).all())
     return found[0] if found else None
 
 
@@ -76,9 +59,10 @@ def touch(connection: Connection) -> None:
     connection.execute(cursors.update().values(number=cursors.c.number))
 
 
-def _kept(rows: Sequence[Row[Any]]) -> list[TransactionRecord]:
-    tracked = read_tracked(rows)
+def read_records(rows: Sequence[Row[Any]]) -> list[TransactionRecord]:
+    """Return the transactions in rows that start with ``RECORD_COLUMNS``."""
+    kept = slice(len(_TRACKED), len(RECORD_COLUMNS))
     return [
-        TransactionRecord(transaction, *row[-len(_KEPT) :])
-        for transaction, row in zip(tracked, rows, strict=True)
+        TransactionRecord(transaction, *row[kept])
+        for transaction, row in zip(read_tracked(rows), rows, strict=True)
     ]

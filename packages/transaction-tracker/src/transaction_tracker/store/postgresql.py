@@ -140,7 +140,7 @@ class Wire:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self.is_cut = False
+        self.is_cut: bool = False
 
     def watch(self, engine: Engine) -> None:
         """Track the socket of each connection of the engine, from before its first statement."""
@@ -228,7 +228,7 @@ def _replace_nul(connection: Any, _record: object) -> None:
 
 def _require_driver() -> None:
     if find_spec("psycopg") is None:
-        raise StoreError("PostgreSQL needs a driver: pip install 'psycopg[binary]'")
+        raise StoreError("PostgreSQL needs a driver: pip install 'transaction-tracker[postgresql]'")
 
 
 def _prepare(connection: Any, _record: object) -> None:

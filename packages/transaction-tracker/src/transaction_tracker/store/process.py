@@ -16,9 +16,17 @@ from sqlalchemy import Connection
 
 from beamish import Backoff, CallTimeoutError, From, GenServer, NoReply, Pid, process, telemetry
 from transaction_tracker.awake import AwakeTimer, awake_timeout
-from transaction_tracker.domain import BlockRef, Link, Registration, StandingObjection, Tracked
+from transaction_tracker.domain import (
+    BlockRef,
+    Link,
+    Registration,
+    RegistrationChange,
+    StandingObjection,
+    Tracked,
+)
 from transaction_tracker.store import (
     chain,
+    changing,
     committing,
     objections,
     postgresql,
@@ -55,7 +63,7 @@ T = TypeVar("T")
 
 Announce = Callable[[Stored], Awaitable[None]]
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +201,17 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         """
         stored = await Store.run(partial(registering.register, registrations=registrations))
         return list(stored.rows)
+
+    @staticmethod
+    async def change(transaction: str, change: RegistrationChange) -> Tracked:
+        """Store new values of a registration, and return the transaction.
+
+        Raises:
+            NotTrackedError: The transaction is not registered.
+            EndedError: It has ended.
+        """
+        stored = await Store.run(partial(changing.change, transaction=transaction, change=change))
+        return stored.rows[0]
 
     @staticmethod
     async def commit(step: Step) -> Stored:

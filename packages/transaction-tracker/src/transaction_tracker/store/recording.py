@@ -1,18 +1,33 @@
-"""Write transitions: each updates its transaction, and becomes an event that never changes."""
+"""Write transitions: each updates its transaction, and becomes an event that never changes.
+
+The user can change a registration between the decision about a transition and its storing. Such a
+change does not raise the version: the transition would be stale, and the facts of its block lost.
+Instead, the row's ``revision`` counts the changes, and a transition of an older revision is
+written with the new registration. Only an end that depends on the old one is not written: the
+follower decides about it again with the next block.
+"""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, update
 
-from transaction_tracker.domain import TERMINAL, Event
-from transaction_tracker.store import bulk, details, expectations, objections, outbox
+from transaction_tracker.domain import ENDS, TERMINAL, Event
+from transaction_tracker.store import (
+    broadcasts,
+    bulk,
+    details,
+    expectations,
+    objections,
+    outbox,
+)
 from transaction_tracker.store.rows import (
     EVENT_COLUMNS,
     TRACKED_COLUMNS,
     event_values,
+    required,
     tracked_values,
 )
 from transaction_tracker.store.schema import counters, events, transactions
@@ -20,6 +35,8 @@ from transaction_tracker.store.schema import counters, events, transactions
 # Columns that an event and its transaction have in common, and that the tracker does not hold.
 _SHOWN = ("details", "expectation")
 _KEPT = ("metadata", *_SHOWN)
+# Columns that the user can change at any time, also while a transition is being decided.
+_REGISTERED = ("required", "deadline", "revision")
 _SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
 # Compare and set: a row with another version is not changed.
 _WHERE = ("id", "version")
@@ -30,6 +47,28 @@ _COUNT_ON = (
     .values(value=counters.c.value + bindparam("more"))
     .returning(counters.c.value)
 )
+
+
+class _Registered(NamedTuple):
+    """The values of ``_REGISTERED`` of a transaction."""
+
+    required: str
+    deadline: float | None
+    revision: int
+
+    def applied_to(self, event: Event) -> Event | None:
+        """Return the event with this registration; ``None`` for an end by an older one."""
+        tracked = event.tracked
+        if tracked.revision == self.revision:
+            return event
+        wanted = required(self.required)
+        by_depth = tracked.anchor is not None and tracked.state in ENDS.values()
+        if by_depth and tracked.required != wanted:
+            return None
+        if tracked.state == "expired" and tracked.deadline != self.deadline:
+            return None
+        after = replace(tracked, required=wanted, deadline=self.deadline, revision=self.revision)
+        return replace(event, tracked=after)
 
 
 class _Kept(NamedTuple):
@@ -79,9 +118,11 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
 
     Returns:
         The position of the first written event, and the written events; the others belong to
-        transactions that have another version.
+        transactions that have another version, or are ends by an older registration.
     """
-    kept = _kept_after(connection, steps)
+    before, registered = _rows(connection, steps)
+    steps = _with_registration(steps, registered)
+    kept = _kept_after(steps, before)
     stale = _move(connection, steps, kept) if steps else set()
     rows = [
         (*event_values(event), *values)
@@ -93,6 +134,7 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
         return 0, ()
     ended = [event.tracked.id for event in written if event.tracked.final]
     objections.forget(connection, ended)
+    broadcasts.forget(connection, ended)
     first = _count_on(connection, len(written))
     now = time.time()
     rows = [(position, *row, now) for position, row in enumerate(rows, start=first)]
@@ -101,16 +143,40 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     return first, written
 
 
-def _kept_after(connection: Connection, steps: Sequence[Event]) -> list[_Kept]:
-    """Return the values of ``_KEPT`` after each event."""
+def _rows(
+    connection: Connection, steps: Sequence[Event]
+) -> tuple[dict[str, _Kept], dict[str, _Registered]]:
+    """Return the values of ``_KEPT`` and ``_REGISTERED`` of the transactions, by id."""
     ids = list({event.tracked.id for event in steps})
-    rows = bulk.select(connection, transactions, ("id", *_KEPT), "id", ids) if ids else ()
-    kept = {row[0]: _Kept(*row[1:]) for row in rows}
+    names = ("id", *_REGISTERED, *_KEPT)
+    rows = bulk.select(connection, transactions, names, "id", ids) if ids else ()
+    end = 1 + len(_REGISTERED)
+    kept = {row[0]: _Kept(*row[end:]) for row in rows}
+    return kept, {row[0]: _Registered(*row[1:end]) for row in rows}
+
+
+def _with_registration(
+    steps: Sequence[Event], registered: Mapping[str, _Registered]
+) -> list[Event]:
+    """Return the events with the stored registrations, without ends by older ones."""
+    found: list[Event] = []
+    for event in steps:
+        row = registered.get(event.tracked.id)
+        # A transaction without a row is stale: its event is not written.
+        current = event if row is None else row.applied_to(event)
+        if current is not None:
+            found.append(current)
+    return found
+
+
+def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept]) -> list[_Kept]:
+    """Return the values of ``_KEPT`` after each event."""
+    kept = dict(before)
     found: list[_Kept] = []
     for event in steps:
         # A transaction without a row is stale: its event is not written.
-        before = kept.get(event.tracked.id, _Kept("{}", None, None))
-        kept[event.tracked.id] = before.after(event)
+        known = kept.get(event.tracked.id, _Kept("{}", None, None))
+        kept[event.tracked.id] = known.after(event)
         found.append(kept[event.tracked.id])
     return found
 

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
 from transaction_tracker.domain import Registration, Tracked, reregistered
-from transaction_tracker.store import bulk, expectations
+from transaction_tracker.store import broadcasts, bulk, details, expectations
 from transaction_tracker.store.reading import load_some
 from transaction_tracker.store.recording import record
 from transaction_tracker.store.rows import TRACKED_COLUMNS, clean, tracked_values
 from transaction_tracker.store.schema import transactions
 from transaction_tracker.store.steps import Stored
 
-_GIVEN = ("metadata", "expectation")
+_GIVEN = ("metadata", "expectation", "details")
 _NEW = (*TRACKED_COLUMNS, *_GIVEN, "created_at", "updated_at")
 
 
@@ -33,7 +34,9 @@ def register(connection: Connection, registrations: Sequence[Registration]) -> S
         known |= _by_id(load_some(connection, parked))
     back = [tracked for tracked in known.values() if tracked.state == "untracked"]
     # Before the event, which is stored with the current metadata and expectation.
-    _set_given(connection, [wanted[tracked.id] for tracked in back])
+    again = [wanted[tracked.id] for tracked in back]
+    _set_given(connection, again)
+    broadcasts.keep(connection, again)
     steps = [reregistered(tracked, wanted[tracked.id]) for tracked in back]
     position, events = record(connection, steps)
     known |= _by_id(event.tracked for event in events)
@@ -53,7 +56,12 @@ def _by_id(transactions: Iterable[Tracked]) -> dict[str, Tracked]:
 def _insert(connection: Connection, registrations: Sequence[Registration]) -> list[Tracked]:
     now = time.time()
     new = [
-        Tracked(registration.id, registration.required, deadline=registration.deadline)
+        Tracked(
+            registration.id,
+            registration.required,
+            deadline=registration.deadline,
+            **_known(registration),
+        )
         for registration in registrations
     ]
     rows = [
@@ -61,6 +69,7 @@ def _insert(connection: Connection, registrations: Sequence[Registration]) -> li
         for tracked, registration in zip(new, registrations, strict=True)
     ]
     bulk.insert(connection, transactions, _NEW, rows)
+    broadcasts.keep(connection, registrations)
     return new
 
 
@@ -70,9 +79,22 @@ def _set_errors(connection: Connection, ids: Sequence[str], error: str | None) -
 
 
 def _set_given(connection: Connection, registrations: Sequence[Registration]) -> None:
-    rows = [(*_given(registration), registration.id) for registration in registrations]
-    bulk.update(connection, transactions, _GIVEN, ("id",), rows)
+    # The known details stay: they are those of the same transaction.
+    rows = [(*_given(registration)[:2], registration.id) for registration in registrations]
+    bulk.update(connection, transactions, _GIVEN[:2], ("id",), rows)
 
 
-def _given(registration: Registration) -> tuple[str, str | None]:
-    return registration.metadata, expectations.registered(registration.expectation)
+def _known(registration: Registration) -> dict[str, Any]:
+    """Return what is known of a transaction before the source shows it."""
+    known = registration.known
+    if known is None:
+        return {"slots": () if registration.slot is None else (registration.slot,)}
+    return {"slots": known.slots, "content": known.content, "max_fee": known.max_fee}
+
+
+def _given(registration: Registration) -> tuple[str, str | None, str | None]:
+    known = registration.known
+    payment = None if known is None else known.payment
+    shown = None if payment is None else details.of_payment(payment)
+    expectation = expectations.changed(registration.expectation, "registered", shown)
+    return registration.metadata, expectation, shown

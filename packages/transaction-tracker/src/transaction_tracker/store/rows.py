@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from transaction_tracker.domain import (
     FLAGS,
     REASONS,
@@ -29,7 +31,7 @@ TRACKED_COLUMNS = (
     "required",
     "state",
     "version",
-    "slot",
+    "slots",
     "content",
     "block_number",
     "block_hash",
@@ -48,6 +50,8 @@ TRACKED_COLUMNS = (
     "fee_scope",
     "gas_used",
     "effects",
+    "revision",
+    "hash",
 )
 EVENT_COLUMNS = (
     "transaction_id",
@@ -66,9 +70,10 @@ EVENT_COLUMNS = (
     "gas_used",
     "effects",
     "required",
-    "slot",
+    "slots",
     "content",
     "deadline",
+    "hash",
 )
 
 # Texts of nodes and exceptions are cut off at this length.
@@ -91,7 +96,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
         str(tracked.required),
         tracked.state,
         tracked.version,
-        tracked.slot,
+        slots_text(tracked.slots),
         tracked.content,
         None if anchor is None else anchor.number,
         None if anchor is None else anchor.hash,
@@ -106,6 +111,8 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
         None if tracked.max_fee is None else str(tracked.max_fee),
         flags_text(tracked.flags),
         *_receipt_values(outcome),
+        tracked.revision,
+        tracked.hash,
     )
 
 
@@ -126,9 +133,10 @@ def event_values(event: Event) -> tuple[Any, ...]:
         flags_text(tracked.flags),
         *_receipt_values(tracked.outcome),
         str(tracked.required),
-        tracked.slot,
+        slots_text(tracked.slots),
         tracked.content,
         tracked.deadline,
+        tracked.hash,
     )
 
 
@@ -145,7 +153,7 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             required(row[1]),
             STATE_VALUES[row[2]],
             row[3],
-            row[4],
+            slots(row[4]),
             row[5],
             anchor,
             outcome(row[8], row[9], row[10], *row[20:23]),
@@ -157,6 +165,8 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             None if row[16] is None else Sighting(row[16], row[17]),
             None if row[18] is None else int(row[18]),
             flags(row[19]),
+            row[23],
+            row[24],
         )
 
 
@@ -178,6 +188,16 @@ def flags_text(flags: frozenset[Flag]) -> str:
 def flags(text: str) -> frozenset[Flag]:
     """Parse flags."""
     return frozenset(_FLAGS[word] for word in text.split(",") if word)
+
+
+def slots_text(slots: tuple[str, ...]) -> str | None:
+    """Convert slots to a JSON list; ``None`` without slots."""
+    return orjson.dumps(slots).decode() if slots else None
+
+
+def slots(text: str | None) -> tuple[str, ...]:
+    """Parse slots."""
+    return () if text is None else tuple(orjson.loads(text))
 
 
 @lru_cache(maxsize=256)

@@ -43,7 +43,7 @@ class DatabaseUrl:
     def __init__(self, url: URL) -> None:
         self._url = url
         in_file = not self.is_postgresql and url.database not in (None, "", MEMORY)
-        self.path = Path(url.database or "") if in_file else None
+        self.path: Path | None = Path(url.database or "") if in_file else None
 
     @classmethod
     def of(cls, value: "str | Path | DatabaseUrl") -> "DatabaseUrl":

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from beamish import Registry, Via
-from transaction_tracker.domain import Expectation, Policy, Required
+from transaction_tracker.domain import (
+    Expectation,
+    InvalidTransactionError,
+    Policy,
+    Required,
+    Transaction,
+)
 from transaction_tracker.sources import Source, has_blocks
 from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker.expectations import InvalidExpectationError, parse
@@ -26,6 +32,7 @@ class TrackerContext:
         expires_after: Seconds until a newly registered transaction expires; ``None`` for no default
             deadline.
         follow_repriced: Whether the transaction that repriced a tracked one is tracked too.
+        rebroadcast: Whether raw signed transactions are sent again while they are missing.
     """
 
     source: Source
@@ -34,6 +41,7 @@ class TrackerContext:
     policy: Policy = field(default_factory=Policy)
     expires_after: float | None = None
     follow_repriced: bool = False
+    rebroadcast: bool = False
 
     KEY = "context"
 
@@ -47,6 +55,47 @@ class TrackerContext:
         if has_blocks(self.source):
             self.source.check_required(required)
         return required
+
+    def slot_id(self, sender: str, nonce: int) -> str:
+        """Return the id of whichever transaction of a sender has a nonce.
+
+        Raises:
+            InvalidTransactionError: A part is invalid, or the source has no senders with nonces.
+        """
+        if has_blocks(self.source):
+            return self.source.slot_id(sender, nonce)
+        raise InvalidTransactionError("this source has no senders with nonces: give id", "sender")
+
+    def sends_again(self, wanted: bool | None) -> bool:
+        """Return whether a raw transaction is sent again; ``None`` takes the application's setting.
+
+        Raises:
+            ValueError: It is wanted, and the setting forbids it.
+        """
+        if wanted and not self.rebroadcast:
+            raise ValueError(
+                "this service does not send transactions: set source.rebroadcast to true, or leave "
+                "rebroadcast out"
+            )
+        return self.rebroadcast if wanted is None else wanted
+
+    def signed(self, raw: str, *, complete: bool) -> Transaction:
+        """Return the transaction that a raw signed transaction contains.
+
+        Args:
+            raw: The raw transaction.
+            complete: Whether it must contain all that is needed to send it.
+
+        Raises:
+            InvalidTransactionError: It is invalid, or the source has no signed transactions.
+        """
+        if has_blocks(self.source):
+            return self.source.signed(raw, complete=complete)
+        raise InvalidTransactionError("this source has no signed transactions: give id", "raw")
+
+    def slot(self, transaction: str) -> str | None:
+        """Return the slot that a transaction's id names; ``None`` for any other id."""
+        return self.source.slot_of(transaction) if has_blocks(self.source) else None
 
     def expectation(self, given: Mapping[str, object] | None) -> Expectation | None:
         """Return what a user expects of a payment; ``None`` without an expectation.
@@ -70,6 +119,13 @@ class TrackerContext:
 @dataclass(frozen=True, slots=True)
 class CheckTransaction:
     """Message to the follower: ask the source about this transaction soon."""
+
+    transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationChanged:
+    """Message to the follower: what is required of this transaction was changed."""
 
     transaction: str
 

@@ -1,7 +1,6 @@
 """The tracker: the process of one transaction, from its registration to its final state."""
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from beamish import (
 )
 from transaction_tracker.domain import (
     STATES,
+    UNCHANGED,
     Abandoned,
     Details,
     Event,
@@ -33,19 +33,23 @@ from transaction_tracker.domain import (
     Observation,
     ParkedError,
     Registration,
+    RegistrationChange,
     Required,
     State,
     Tracked,
+    Unchanged,
     decide,
 )
 from transaction_tracker.store import Step, Store
 from transaction_tracker.store.details import read as read_details
 from transaction_tracker.store.pages import transaction_page
+from transaction_tracker.tracker.arguments import metadata_text, named, registration_change
 from transaction_tracker.tracker.context import (
     FOLLOWER,
     REGISTRY,
     SUPERVISOR,
     CheckTransaction,
+    RegistrationChanged,
     TrackerContext,
     TransactionUntracked,
     via,
@@ -81,15 +85,17 @@ class TransactionTracker(GenServer, restart="transient"):
 
     def __init__(self, transaction: str) -> None:
         stored = TrackerContext.current().open_transactions.get(transaction)
-        self.ended = stored is None
-        self.tracked = stored or Tracked(transaction, required=0)
+        self.ended: bool = stored is None
+        self.tracked: Tracked = stored or Tracked(transaction, required=0)
         self._waiters: tuple[tuple[WaitForState, From], ...] = ()
 
     @classmethod
     async def start(
         cls,
-        transaction: str,
+        transaction: str | None = None,
         *,
+        raw: str | None = None,
+        rebroadcast: bool | None = None,
         confirmations: Required | None = None,
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -103,7 +109,12 @@ class TransactionTracker(GenServer, restart="transient"):
         process exits at once; ``status`` and ``wait`` still work and read the store.
 
         Args:
-            transaction: Transaction id, as the source defines it (Ethereum: the hash).
+            transaction: Transaction id, as the source defines it (Ethereum: the hash, or
+                ``sender:nonce`` for whichever transaction of the sender has this nonce).
+            raw: Raw signed transaction in hexadecimal, in place of ``transaction``: its hash, slot
+                and details are known at once.
+            rebroadcast: Whether ``raw`` is sent again while no provider has it. Default: the
+                application's setting.
             confirmations: Number of confirmations that make the state final, or ``"safe"`` or
                 ``"finalized"``. Default: the application's setting.
             deadline: Time in Unix seconds. A transaction that is not in a block by then
@@ -117,12 +128,15 @@ class TransactionTracker(GenServer, restart="transient"):
             The pid of the tracker.
 
         Raises:
-            InvalidTransactionError: ``transaction`` is not a valid id for the source.
+            InvalidTransactionError: ``transaction`` is not a valid id for the source, or ``raw`` is
+                not a valid transaction of it.
             ValueError: Another argument is invalid.
             NoProcessError: The application is not running.
         """
         registration = cls.registration(
             transaction,
+            raw=raw,
+            rebroadcast=rebroadcast,
             confirmations=confirmations,
             deadline=deadline,
             metadata=metadata,
@@ -157,8 +171,10 @@ class TransactionTracker(GenServer, restart="transient"):
 
     @staticmethod
     def registration(
-        transaction: str,
+        transaction: str | None = None,
         *,
+        raw: str | None = None,
+        rebroadcast: bool | None = None,
         confirmations: Required | None = None,
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -168,12 +184,17 @@ class TransactionTracker(GenServer, restart="transient"):
         context = TrackerContext.current()
         if deadline is None and context.expires_after is not None:
             deadline = time.time() + context.expires_after
+        sends = raw is not None and context.sends_again(rebroadcast)
+        key, known = named(context, transaction, raw, sends=sends)
         return Registration(
-            context.source.identify(transaction),
+            key,
             context.requirement(confirmations),
             deadline,
-            _json(metadata or {}),
+            metadata_text(metadata or {}),
             context.expectation(expect),
+            context.slot(key),
+            known,
+            raw if sends else None,
         )
 
     @classmethod
@@ -231,6 +252,58 @@ class TransactionTracker(GenServer, restart="transient"):
                 return events[-1].tracked
             # A block changed the transaction meanwhile, so the step was not written: retry from
             # the new state.
+
+    @staticmethod
+    async def change(
+        transaction: str,
+        *,
+        confirmations: Required | Unchanged = UNCHANGED,
+        deadline: float | Unchanged | None = UNCHANGED,
+        metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
+        expect: Mapping[str, object] | Unchanged | None = UNCHANGED,
+    ) -> Tracked:
+        """Change what is required of a transaction that has not ended.
+
+        Returns once the change is stored. Reported events stay as they are; the next ones contain
+        the new values. If the transaction has the new number of confirmations already, it ends
+        with the next check of its block.
+
+        Args:
+            transaction: The transaction id.
+            confirmations: Number of confirmations that make the state final, or ``"safe"`` or
+                ``"finalized"``. Default: unchanged.
+            deadline: Time in Unix seconds; ``None`` removes the deadline. Default: unchanged.
+            metadata: JSON object of at most 4 KiB, in place of the previous one. Default:
+                unchanged.
+            expect: What the payment must be, in place of the previous expectation, as in ``start``;
+                ``None`` removes it. Default: unchanged.
+
+        Returns:
+            The stored state.
+
+        Raises:
+            NotTrackedError: The transaction was never registered.
+            EndedError: The transaction has ended.
+            ValueError: An argument is invalid, or nothing is changed.
+        """
+        context = TrackerContext.current()
+        change = registration_change(
+            context,
+            confirmations=confirmations,
+            deadline=deadline,
+            metadata=metadata,
+            expect=expect,
+        )
+        return await TransactionTracker.apply_change(context.source.identify(transaction), change)
+
+    @staticmethod
+    async def apply_change(key: str, change: RegistrationChange) -> Tracked:
+        """Store a checked change; see ``change``."""
+        tracked = await Store.change(key, change)
+        # The store has updated the tracker. The follower reads the deadline and the required depth
+        # again; one that is being restarted reads them when it starts.
+        GenServer.cast(FOLLOWER, RegistrationChanged(key))
+        return tracked
 
     @classmethod
     async def recheck(cls, transaction: str) -> Tracked:
@@ -411,14 +484,6 @@ class TransactionTracker(GenServer, restart="transient"):
                 GenServer.reply(from_, self.tracked)
             else:
                 self._waiters += ((request, from_),)
-
-
-def _json(metadata: Mapping[str, Any]) -> str:
-    try:
-        # JSON has neither NaN nor infinity, but the json module writes them by default.
-        return json.dumps(dict(metadata), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"metadata must be a JSON object: {error}") from None
 
 
 def _reached(tracked: Tracked, until: Until) -> bool:

@@ -1,8 +1,6 @@
 """``txtrack node``: run the development node."""
 
-import asyncio
 import errno
-import signal
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,6 +12,7 @@ from rich.console import Console
 from transaction_tracker.cli.exits import BadInputError, CommandError
 from transaction_tracker.cli.flags import seconds
 from txtrack_devnode.chain import Chain
+from txtrack_devnode.commands.signals import wait_for_signal
 from txtrack_devnode.faults import describe, parse
 from txtrack_devnode.rules import SYSTEM_TRANSACTIONS, ChainRules, NullRoundAnswer
 from txtrack_devnode.server import DevelopmentNode
@@ -121,7 +120,7 @@ async def node(
     try:
         async with development_node as running:
             _print_introduction(running, pause)
-            await _wait_for_signal()
+            await wait_for_signal()
     except OSError as error:
         raise CommandError(_cannot_listen(port, error)) from error
 
@@ -162,14 +161,6 @@ def _print_introduction(running: DevelopmentNode, block_time: float) -> None:
         f'"params":[{{"from":"{chain.accounts[0]}","to":"{chain.accounts[1]}","value":"0x1"}}]}}'
     )
     console.print(f"Send a transaction:\n  curl -s {running.url} -d '{request}'", markup=False)
-
-
-async def _wait_for_signal() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
 
 
 def _cannot_listen(port: int, error: OSError) -> str:

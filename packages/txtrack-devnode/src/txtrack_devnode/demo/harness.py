@@ -12,6 +12,7 @@ from transaction_tracker.domain import STATES, State, Tracked
 from transaction_tracker.providers import Pool
 from transaction_tracker.service import TransactionTrackerApplication
 from transaction_tracker.tracker import SUPERVISOR, TransactionTracker
+from txtrack_devnode.chain import Chain
 from txtrack_devnode.demo.kinds import Payment, PaymentKind
 from txtrack_devnode.demo.reports import CrashReports
 from txtrack_devnode.demo.scenarios import ActivityCounter, FaultScenario, ScenarioResult
@@ -71,10 +72,10 @@ class Harness:
         speed: Speed,
     ) -> None:
         self.nodes = nodes
-        self.chain = nodes[0].chain
+        self.chain: Chain = nodes[0].chain
         self.screen = screen
         self.reports = reports
-        self.activity = ActivityCounter()
+        self.activity: ActivityCounter = ActivityCounter()
         self.results: list[ScenarioResult] = []
         self._pool = pool
         self._app = app
@@ -87,10 +88,14 @@ class Harness:
         """Return the payments of these kinds."""
         return [payment for payment in self.payments if payment.kind in kinds]
 
-    async def mine(self) -> None:
+    async def advance(self) -> None:
         """Mine a block and wait for the time between blocks."""
         await self.nodes[0].mine()
         await asyncio.sleep(self._speed.block)
+
+    async def mine(self) -> None:
+        """Mine a block, wait for the time between blocks, and show the numbers."""
+        await self.advance()
         if not self.screen.live:
             await self.show()
 

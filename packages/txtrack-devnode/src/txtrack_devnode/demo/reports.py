@@ -18,7 +18,7 @@ class CrashReports(logging.Handler):
         super().__init__(logging.WARNING)
         self.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s", "%H:%M:%S"))
         self._texts: deque[str] = deque(maxlen=_MAX_RECORDS)
-        self.restarts = 0
+        self.restarts: int = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Store a record."""

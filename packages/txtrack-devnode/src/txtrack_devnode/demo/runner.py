@@ -1,13 +1,14 @@
 """Run the demo: start nodes and tracker, run the script, check the results."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from transaction_tracker.api import WEB, Web, WebOptions
 from transaction_tracker.providers import Pool, ProviderSettings
 from transaction_tracker.service import Settings, TransactionTrackerApplication
 from transaction_tracker.sources.ethereum import SecretUrl
@@ -36,21 +37,55 @@ async with TransactionTrackerApplication(Settings("http://127.0.0.1:8545")):
     await TransactionTracker.wait(tx, until="terminal")"""
 
 
-async def run_demo(console: Console, *, payments: int, speed: Speed) -> bool:
+async def run_demo(
+    console: Console,
+    *,
+    payments: int,
+    speed: Speed,
+    stay: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
     """Run the demo and return whether every payment has the expected final state.
+
+    Args:
+        console: The output.
+        payments: Number of payments.
+        speed: Time between blocks.
+        stay: Waits for the end of a demo that stays after its summary: it serves the dashboard, and
+            blocks and payments go on. Default: it has no dashboard and ends after the summary.
 
     Raises:
         DemoError: The tracker did not reach an expected state in time.
     """
     screen = Screen(console)
-    async with _harness(screen, Chain(accounts=payments + 1), speed) as harness:
+    web = None if stay is None else WebOptions(port=0)
+    async with _harness(screen, Chain(accounts=payments + 1), speed, web) as harness:
+        if stay is not None:
+            screen.write(f"Dashboard: {await Web.url(WEB)}", "bold")
         with screen.showing():
             await _run_script(harness)
-        return await _show_results(harness)
+        correct = await _show_results(harness)
+        if stay is not None:
+            await _keep_moving(harness, stay)
+        return correct
+
+
+async def _keep_moving(harness: Harness, stay: Callable[[], Awaitable[None]]) -> None:
+    """Send a payment with each block until ``stay`` returns."""
+    harness.screen.heading(f"The dashboard stays open until Ctrl-C: {await Web.url(WEB)}")
+    moving = asyncio.create_task(Script.keep_paying(harness))
+    try:
+        await stay()
+    finally:
+        moving.cancel()
+        await asyncio.wait([moving])
+    if not moving.cancelled():
+        moving.result()
 
 
 @asynccontextmanager
-async def _harness(screen: Screen, chain: Chain, speed: Speed) -> AsyncIterator[Harness]:
+async def _harness(
+    screen: Screen, chain: Chain, speed: Speed, web: WebOptions | None
+) -> AsyncIterator[Harness]:
     reports = CrashReports()
     with TemporaryDirectory(prefix="txtrack-demo-") as folder, reports.capturing():
         async with DevelopmentNode(chain=chain) as first, DevelopmentNode(chain=chain) as second:
@@ -62,6 +97,7 @@ async def _harness(screen: Screen, chain: Chain, speed: Speed) -> AsyncIterator[
                 poll_interval=speed.poll,
                 drop_after_blocks=4,
                 drop_after_seconds=4 * speed.block,
+                web=web,
             )
             async with TransactionTrackerApplication(settings, pool=pool) as app:
                 harness = Harness(nodes, pool, app, screen, reports, speed)

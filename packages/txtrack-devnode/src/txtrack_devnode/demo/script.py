@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import TypeVar
 
 from beamish import GenServer, Pid
@@ -64,6 +65,15 @@ class Script:
         await self._reorganise()
         await self._inject_faults()
         await self._end()
+
+    @staticmethod
+    async def keep_paying(harness: Harness) -> None:
+        """Mine blocks, each with one more payment, until cancelled."""
+        *senders, shop = harness.chain.accounts
+        for sender in cycle(senders):
+            payment = harness.chain.submit(sender, shop, 1)
+            await TransactionTracker.start(payment.hash)
+            await harness.advance()
 
     # 1. Start
 

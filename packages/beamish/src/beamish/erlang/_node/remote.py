@@ -1,16 +1,15 @@
 """Processes of other nodes: their pids, and what takes the signals to them."""
 
-import asyncio
 from typing import Any, Protocol
 
 from beamish._diagnostics.system import StopRequest
+from beamish._runtime import remote
 from beamish._runtime.context import current_pid
 from beamish._runtime.process import SystemRequest, Watcher
 from beamish._runtime.runtime import Runtime
-from beamish._runtime.timers import Timer
-from beamish._server.requests import From, PendingReply
+from beamish._server import remote_call
+from beamish._server.requests import PendingReply
 from beamish.erlang.terms import Atom, ProcessIdentity
-from beamish.errors import NoProcessError
 from beamish.pid import Dest, Pid
 
 
@@ -26,13 +25,13 @@ class PeerTable(Protocol):
     peers: dict[str, Any]
 
 
-class RemotePid(Pid):
+class RemotePid(remote.RemotePid):
     """The pid of a process of another node, or the name of one there.
 
     A node has at most one object for each, so that ``is`` works as for local pids.
     """
 
-    __slots__ = ("__weakref__", "_table", "identity")
+    __slots__ = ("_table", "identity")
 
     def __init__(
         self,
@@ -41,18 +40,11 @@ class RemotePid(Pid):
         identity: ProcessIdentity | tuple[Atom, Atom],
     ) -> None:
         self._table = table
-        self.identity = identity
+        self.identity: ProcessIdentity | tuple[Atom, Atom] = identity
         super().__init__(runtime, None)
 
-    # Made for each use: a representative that the pid held would hold the pid, and every caller
-    # from another node would leave such a cycle to the garbage collector.
-    @property
-    def _process(self) -> "RemoteProcess | None":
+    def _representative(self) -> "RemoteProcess | None":
         return None if self._table is None else RemoteProcess(self, self._table)
-
-    @_process.setter
-    def _process(self, process: None) -> None:
-        """Do nothing: `Pid` sets what it stores."""
 
     @property
     def node(self) -> str:
@@ -69,7 +61,7 @@ class RemotePid(Pid):
         return f"{{{name}, {node}}}"
 
 
-class RemoteCall(From):
+class RemoteCall(remote_call.RemoteCall):
     """A call of this program to a process of another node.
 
     Attributes:
@@ -84,28 +76,17 @@ class RemoteCall(From):
         self.ref: Any = None
         self.sender: Pid | None = self.pid
 
-    def ended(self, reason: Any) -> None:
-        """Raise in the caller that the called process has ended."""
-        if isinstance(reason, str) and reason == "noproc":
-            self.fail_with(NoProcessError(self._dest))
-        else:
-            self.fail(reason)
 
-
-class RemoteProcess:
+class RemoteProcess(remote.RemoteAddressee):
     """Sends the signals for a pid of another node; without a connection, they are lost.
 
     Calls, monitors and links without a connection end at once with the reason ``"noconnection"``.
     """
 
-    __slots__ = ("_table", "pid")
-
-    direct = False
-    task: asyncio.Task[Any] | None = None
-    debugging = None
+    __slots__ = ("_table",)
 
     def __init__(self, pid: RemotePid, table: PeerTable) -> None:
-        self.pid: Pid = pid
+        super().__init__(pid)
         self._table = table
 
     @property
@@ -161,14 +142,6 @@ class RemoteProcess:
         peer = self._peer
         if peer is not None:
             peer.deliver(self.pid, message)
-
-    def send_after(self, message: Any, seconds: float) -> Timer:
-        """Send ``message`` in ``seconds``."""
-        return self.runtime.timers.after(seconds, lambda: self.deliver(message))
-
-    def cancel_timer(self, timer: Timer) -> float | None:
-        """Cancel a timer of `send_after`."""
-        return self.runtime.timers.cancel(timer)
 
     def system(self, request: SystemRequest) -> None:
         """Send the request to stop; no other request can be sent."""
@@ -236,25 +209,11 @@ class RemoteProcess:
 
     exit_from_link = linked_exit
 
-    # -- Facts, of which the other node tells none
-
     def kind(self) -> str:
         """Return the class name as a metric label."""
         return "erlang"
 
     class_name = kind
-
-    def parent_pid(self) -> Pid | None:
-        """Return ``None``: its parent is unknown."""
-        return None
-
-    def current_callback(self) -> str | None:
-        """Return ``None``: its callback is unknown."""
-        return None
-
-    def queue_length(self) -> int | None:
-        """Return ``None``: the length is unknown."""
-        return None
 
 
 def _term(name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from beamish._runtime.names import pid_of
-from beamish._runtime.process import OnDeath
+from beamish._runtime.remote import ExportedPids
 from beamish._runtime.runtime import Runtime
 from beamish.erlang._format.context import TermContext
 from beamish.erlang._node.remote import RemotePid
@@ -53,7 +53,7 @@ class NodeTable(TermContext):
         self.peers: dict[str, Any] = {}  # each `Peer` by its name
         self.handshakes: set[Any] = set()  # each `Socket` whose handshake is not done
         self.exposed = exposed
-        self._exported: dict[int, Pid] = {}
+        self._exported = ExportedPids()
         self._remote: WeakValueDictionary[Any, RemotePid] = WeakValueDictionary()
         self._numbers = itertools.count(1)
 
@@ -65,18 +65,9 @@ class NodeTable(TermContext):
             return pid.identity
         if pid._runtime is not self.runtime:
             raise TermError(f"{pid!r} lives in another event loop than the ErlangNode")
-        self._export(pid)
+        self._exported.add(pid)
         serial, number = divmod(pid.serial, _WORD)
         return ProcessIdentity(self.node.name, number, serial, self.node.creation)
-
-    def _export(self, pid: Pid) -> None:
-        process = pid._process
-        if process is not None and pid.serial not in self._exported:
-            self._exported[pid.serial] = pid
-            process.watch(OnDeath(self._export_ended))
-
-    def _export_ended(self, pid: Pid, reason: Any) -> None:
-        del self._exported[pid.serial]
 
     @property
     def exported_count(self) -> int:

@@ -1,7 +1,8 @@
 // The last crashes, with their reports and tracebacks.
 
 import { count, el, fill, moment, setText, shown } from "./dom.js";
-import { pidLink, search } from "./parts.js";
+import { search } from "./parts.js";
+import { pidLink } from "./pids.js";
 import { current } from "./route.js";
 
 export const title = "Crashes";

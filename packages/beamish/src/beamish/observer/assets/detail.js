@@ -1,11 +1,13 @@
 // The drawer with everything about one process: the parameter `info` names it.
 
-import { act, json } from "./api.js";
-import { badge, byId, bytes, count, el, fill, moment, pidText, renderer, restarts, setText, span } from "./dom.js";
+import { confirmed } from "./confirm.js";
 import { crashList } from "./crashes.js";
-import { facts, pidLink, related } from "./parts.js";
+import { byId, bytes, count, el, fill, moment, renderer, setText, span } from "./dom.js";
+import { facts } from "./parts.js";
+import { pidLink, pidText, related, restarts, statusBadge } from "./pids.js";
+import { json, post } from "./requests.js";
 import { change, current } from "./route.js";
-import { follow } from "./stream.js";
+import { follow } from "./sse.js";
 import { table } from "./table.js";
 
 const ACTIONS = {
@@ -87,7 +89,7 @@ const headFacts = (found) => {
 
 function head(found) {
   return facts([
-    ["Status", badge(found.status)],
+    ["Status", statusBadge(found.status)],
     ["Class", found.class_name],
     ["Names", found.names.length ? found.names.join(", ") : null],
     ["Label", found.label],
@@ -131,7 +133,7 @@ function supervisor([found, children]) {
     columns: [
       { title: "Id", class: "main", cell: (row) => row.id },
       { title: "Process", cell: (row) => (row.pid === null ? "–" : pidLink(row.pid)) },
-      { title: "Status", cell: (row) => badge(row.status) },
+      { title: "Status", cell: (row) => statusBadge(row.status) },
       { title: "Restart", wide: true, cell: (row) => row.restart },
       { title: "Shutdown", wide: true, cell: (row) => (row.shutdown === "None" ? "no limit" : /^[\d.]+$/.test(row.shutdown) ? `${row.shutdown} s` : row.shutdown.replaceAll("'", "")) },
     ],
@@ -170,7 +172,7 @@ function traceSection(pid, signal) {
 
   async function start() {
     if (running) return running.abort();
-    if (!(await confirmed("Trace", pid, "Each message that the server handles is shown, with its contents. Calls to it take longer meanwhile."))) return;
+    if (!(await sure("Trace", pid, "Each message that the server handles is shown, with its contents. Calls to it take longer meanwhile."))) return;
     running = new AbortController();
     setText(button, "Stop tracing");
     setText(status, "Tracing…");
@@ -188,9 +190,9 @@ function traceSection(pid, signal) {
   async function read(until) {
     const options = { method: "POST", headers: { "X-Beamish-Action": "trace" } };
     for await (const { event, data } of follow(`api/process/${encodeURIComponent(pid)}/trace`, until, options)) {
-      if (event === "end") setText(status, `Ended: ${data.reason}`);
+      if (event === "end") setText(status, `Ended: ${JSON.parse(data).reason}`);
       else if (event === "bye") setText(status, "Ended: the program stops");
-      else if (lines.children.length < MAX_TRACED) lines.append(el("li", {}, el("code", {}, data.text)));
+      else if (event && lines.children.length < MAX_TRACED) lines.append(el("li", {}, el("code", {}, JSON.parse(data).text)));
     }
   }
 
@@ -208,20 +210,13 @@ function actionButtons(pid, isServer, status, say) {
 
 async function perform(name, pid, say) {
   const [title, text] = ACTIONS[name];
-  if (!(await confirmed(title, pid, text))) return;
+  if (!(await sure(title, pid, text))) return;
   try {
-    say(`${pidText(pid)}: ${await act(pid, name)}`, "good");
+    const { result } = await post(`api/process/${pid}/${name}`, undefined, { "X-Beamish-Action": name });
+    say(`${pidText(pid)}: ${result}`, "good");
   } catch (error) {
     say(error.message, "bad");
   }
 }
 
-function confirmed(title, pid, text) {
-  const dialog = byId("confirm");
-  setText(byId("confirm-title"), `${title} ${/^\d+$/.test(pid) ? pidText(pid) : pid}?`);
-  setText(byId("confirm-text"), text);
-  setText(byId("confirm-yes"), title);
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
-}
+const sure = (title, pid, text) => confirmed(`${title} ${/^\d+$/.test(pid) ? pidText(pid) : pid}?`, text, title);

@@ -1,15 +1,18 @@
 // The page: chooses what is shown by the hash, follows it, and starts again when a stream fails.
 
-import { Lost, Refused, forgetToken, hasToken, json, keepToken } from "./api.js";
+import * as application from "./application.js";
 import * as crashes from "./crashes.js";
 import * as detail from "./detail.js";
 import { byId, el, fill, setText, span } from "./dom.js";
+import * as door from "./door.js";
+import "./keys.js";
 import * as metrics from "./metrics.js";
 import * as overview from "./overview.js";
 import * as processes from "./processes.js";
 import * as registries from "./registries.js";
+import { Lost, Refused, forgetToken, hasToken, json } from "./requests.js";
 import { current } from "./route.js";
-import { follow } from "./stream.js";
+import { follow } from "./sse.js";
 import * as supervisors from "./supervisors.js";
 import * as tree from "./tree.js";
 import { Bell, NEVER_MS } from "./waiting.js";
@@ -74,9 +77,9 @@ async function showAll(address, signal, show, gone) {
     if (event === "snapshot") {
       say("Live", "good");
       delete byId("inside").dataset.stale;
-      show(data);
+      show(JSON.parse(data));
     } else if (event === "gone") {
-      gone(data.error);
+      gone(JSON.parse(data).error);
       return true;
     }
   }
@@ -85,7 +88,7 @@ async function showAll(address, signal, show, gone) {
 
 async function recover(error, pause, signal) {
   byId("inside").dataset.stale = "";
-  if (error instanceof Refused && error.status === 401) {
+  if (error.wantsToken) {
     location.reload(); // begins with the sign-in
     await again.wait(NEVER_MS, signal);
   }
@@ -165,53 +168,20 @@ async function admitted() {
     try {
       return await json("api/session", never);
     } catch (error) {
-      if (error instanceof Refused && error.status === 401) await signIn();
+      if (error.wantsToken) await signIn(error);
       else pause = await recover(error, pause, never);
     }
   }
 }
 
-async function signIn() {
-  const form = byId("door");
-  setText(byId("refusal"), hasToken() ? "The token is not valid. It was discarded; enter another one." : "This observer requires a token.");
-  forgetToken();
+async function signIn(error) {
   say("Waiting for a token", "warn");
-  form.hidden = false;
-  byId("token").focus();
-  await new Promise((resolve) => {
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      keepToken(byId("token").value.trim());
-      byId("token").value = "";
-      resolve();
-    }, { once: true });
-  });
-  form.hidden = true;
+  await door.token(error);
   say("Connecting…", "quiet");
 }
 
 // -- Events of the browser
 
-function move(step) {
-  const links = [...document.querySelectorAll("#inside tbody tr a")].filter((link) => link.closest("tr").querySelector("a") === link);
-  const at = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
-  links[Math.max(0, Math.min(links.length - 1, at + step))]?.focus();
-}
-
-addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.target.matches("input, select, textarea")) return;
-  if (event.key === "/" && byId("search")) {
-    event.preventDefault();
-    byId("search").focus();
-  } else if (event.key === "j") move(1);
-  else if (event.key === "k") move(-1);
-});
-
-byId("skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the hash names the page
-  byId("main").focus();
-});
 byId("pause").addEventListener("click", () => {
   paused = !paused;
   byId("pause").setAttribute("aria-pressed", String(paused));
@@ -247,7 +217,10 @@ function restoreEvery() {
 
 restoreEvery();
 session = await admitted();
-fill(byId("pages"), Object.entries(PAGES).map(([name, found]) => el("a", { href: `#${name}`, "data-page": name }, found.title)));
+for (const { name, title } of session.pages) PAGES[name] = application.page(name, title);
+fill(byId("pages"),
+  session.home ? el("a", { href: session.home }, "← Back") : null,
+  Object.entries(PAGES).map(([name, found]) => el("a", { href: `#${name}`, "data-page": name }, found.title)));
 byId("forget").hidden = !hasToken();
 byId("inside").hidden = false;
 go();

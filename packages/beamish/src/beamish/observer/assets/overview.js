@@ -1,8 +1,8 @@
 // The overview: figures, charts of the last ten minutes, and the classes.
 
-import { json } from "./api.js";
+import { json } from "./requests.js";
 import { chart } from "./chart.js";
-import { bytes, count, el, fill, latency, moment, rate, renderer, span } from "./dom.js";
+import { bytes, count, el, fill, latency, moment, percent, rate, renderer, span } from "./dom.js";
 import { facts } from "./parts.js";
 import { link } from "./route.js";
 import { table } from "./table.js";
@@ -13,12 +13,11 @@ export const title = "Overview";
 export const view = "overview";
 export const query = () => ({});
 
-const percent = (share) => `${Math.round(share * 1_000) / 10}\u00a0%`;
 const CHARTS = [
   ["Processes", (sample) => sample.processes, count],
   ["Messages handled per second", (sample) => sample.handled, rate],
   ["Messages queued", (sample) => sample.queued, count],
-  ["Event loop delay", (sample) => sample.lag_seconds, latency],
+  ["Event loop delay", (sample) => sample.lag_seconds, latency, true],
   ["Event loop busy", (sample) => sample.busy, percent],
   ["Memory", (sample) => sample.rss_bytes, bytes],
   ["Crashes per 2 s", (sample) => sample.crashes, count],
@@ -28,7 +27,7 @@ const CHARTS = [
 /** Build the page in `parent`; return what shows a snapshot. */
 export function build(parent, signal) {
   const figures = el("dl", { id: "figures" });
-  const charts = CHARTS.map(([name, value, format]) => ({ value, ...chart(name, format) }));
+  const charts = CHARTS.map(([name, value, format, quantiles]) => ({ value, ...chart(name, format, quantiles) }));
   const classes = table({
     caption: "Classes with most processes",
     key: (row) => row.class_name,

@@ -1,7 +1,8 @@
 // The process table: sorted and searched by the program, which sends only the rows that are shown.
 
-import { badge, count, el, fill, setText } from "./dom.js";
-import { limits, pidLink, search } from "./parts.js";
+import { count, el, fill, setText } from "./dom.js";
+import { limits, search } from "./parts.js";
+import { pidLink, statusBadge } from "./pids.js";
 import { current } from "./route.js";
 import { table } from "./table.js";
 
@@ -25,7 +26,7 @@ export function build(parent) {
       { title: "Process", sort: "pid", cell: (row) => pidLink(row.pid, `<0.${row.pid}.0>`) },
       { title: "Name", class: "main", cell: (row) => row.name },
       { title: "Class", sort: "class", wide: true, cell: (row) => row.class_name },
-      { title: "Status", wide: true, cell: (row) => badge(row.status) },
+      { title: "Status", wide: true, cell: (row) => statusBadge(row.status) },
       { title: "Recent", sort: "recent", number: true, cell: (row) => count(row.recent) },
       { title: "Handled", sort: "handled", number: true, wide: true, cell: (row) => count(row.handled) },
       { title: "Queued", sort: "queue", number: true, cell: (row) => count(row.queue) },

@@ -1,7 +1,8 @@
 // The registries, and the entries of the chosen one.
 
 import { count, el, fill, setText } from "./dom.js";
-import { limits, pidLink, search } from "./parts.js";
+import { limits, search } from "./parts.js";
+import { pidLink } from "./pids.js";
 import { current, link } from "./route.js";
 import { table } from "./table.js";
 

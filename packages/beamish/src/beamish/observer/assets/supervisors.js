@@ -1,7 +1,8 @@
 // The supervisors, those nearest to their limit of restarts first.
 
-import { count, el, fill, restarts, setText } from "./dom.js";
-import { limits, pidLink, search } from "./parts.js";
+import { count, el, fill, setText } from "./dom.js";
+import { limits, search } from "./parts.js";
+import { pidLink, restarts } from "./pids.js";
 import { current } from "./route.js";
 import { table } from "./table.js";
 

@@ -1,8 +1,9 @@
 // The supervision trees, as a list or a drawing. Supervisors open and close; the program sends only
 // the open ones.
 
-import { badge, count, el, fill, pidText, renderer, restarts, setText, svg } from "./dom.js";
-import { limits, pidLink } from "./parts.js";
+import { count, el, fill, renderer, setText, svg } from "./dom.js";
+import { limits } from "./parts.js";
+import { pidLink, pidText, restarts, statusBadge } from "./pids.js";
 import { change, current, link } from "./route.js";
 
 const MAX_DRAWN = 200;
@@ -102,7 +103,7 @@ function branch(node, forest, search) {
       node.pid === null ? el("span", { class: "id" }, "–") : marked(pidLink(node.pid), `p${node.pid}`),
       el("strong", { class: "foreign" }, node.id),
       el("span", { class: "quiet" }, node.class_name ?? ""),
-      badge(node.status),
+      statusBadge(node.status),
       node.restarts === null ? null : el("span", {}, "restarts ", restarts(node.restarts))),
     node.open ? el("ul", {}, node.children.map((child) => branch(child, forest, search)), more) : null);
 }

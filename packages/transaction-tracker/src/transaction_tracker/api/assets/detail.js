@@ -1,59 +1,62 @@
-// The details of one transaction. Its id is in the URL's fragment, which is not sent to servers, so
-// a link opens it and "back" closes it.
+// The drawer: one transaction (`info`) or one endpoint (`endpoint`). Its id is in the URL's fragment,
+// which is not sent to servers, so a link opens it and "back" closes it.
 
-import { Refused, json } from "./api.js";
-import { badge, byId, count, el, fill, flagList, moment, span, words } from "./dom.js";
-import { depth } from "./table.js";
+import * as actions from "./actions.js";
+import { byId, el, fill, setText } from "./dom.js";
+import * as endpoint from "./endpoint.js";
+import { Refused } from "./requests.js";
+import { change, current } from "./route.js";
+import * as transaction from "./transaction.js";
 import { Bell, NEVER_MS, sleep } from "./waiting.js";
 
 const REST_MS = 300;
-const MAX_ID_CHARACTERS = 200;
 const LATER = "later";
+const KINDS = { info: { title: "Transaction", of: transaction }, endpoint: { title: "Endpoint", of: endpoint } };
 
 const changed = new Bell();
 const dialog = byId("detail");
 let shown = null;
 let last = "";
 
-/** Show the transaction of the fragment, again after each possible change. */
+/** Show what the fragment names, again after each possible change. */
 export async function follow(signal) {
   for (;;) {
-    const id = wanted();
-    if (id !== null) await show(id, signal);
+    const found = wanted();
+    if (found !== null) await show(found, signal);
     await changed.wait(NEVER_MS, signal);
-    if (id !== null && id === wanted()) await sleep(REST_MS, signal);
+    if (found !== null && found.key === wanted()?.key) await sleep(REST_MS, signal);
   }
 }
 
-/** Note that a transaction can have changed; without an id, any transaction. */
-export function touch(id = wanted()) {
-  if (id === wanted()) changed.ring();
+/** Note that what is shown can have changed; with a transaction, only if that is shown. */
+export function touch(id = null) {
+  if (id === null || id === current().params.get("info")) changed.ring();
 }
 
 function wanted() {
-  const text = location.hash.slice(1);
-  try {
-    return decodeURIComponent(text) || null;
-  } catch {
-    return text;
+  const { params } = current();
+  for (const name of ["info", "endpoint"]) {
+    const id = params.get(name);
+    if (id) return { name, id, key: `${name} ${id}` };
   }
+  return null;
 }
 
-async function show(id, signal) {
-  const content = possible(id) ? await asked(id, signal) : { refused: "This is not a valid transaction id." };
-  const now = JSON.stringify([id, content]);
-  if (id !== wanted()) return;
-  if (now !== last) write(id, content);
-  [shown, last] = [id, now];
+async function show({ name, id, key }, signal) {
+  const { title, of } = KINDS[name];
+  const answer = transaction.possible(id) ? await asked(of, id, signal) : { refused: `This is not a valid ${title.toLowerCase()} id.` };
+  const now = JSON.stringify([key, answer]);
+  if (key !== wanted()?.key) return;
+  setText(byId("detail-title"), title);
+  if (now !== last) write(of, id, answer);
+  if (key !== shown) actions.forget();
+  [shown, last] = [key, now];
   if (!dialog.open) appear();
 }
 
-// Anyone can write a link: an id with a slash, or of dots, would request another path of the API.
-const possible = (id) => id.length <= MAX_ID_CHARACTERS && !id.includes("/") && id !== "." && id !== "..";
-
-async function asked(id, signal) {
+async function asked(of, id, signal) {
   try {
-    return { found: await json(`v1/transactions/${encodeURIComponent(id)}`, signal) };
+    return { found: await of.load(id, signal) };
   } catch (error) {
     if (!aboutThis(error)) throw error;
     return { refused: error.message };
@@ -62,18 +65,23 @@ async function asked(id, signal) {
 
 // An error of this request alone must not stop the rest of the page.
 const aboutThis = (error) =>
-  error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429 && !error.wantsToken;
+  error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429 && error.status !== 401;
 
-function write(id, { found, refused }) {
+function write(of, id, { found, refused }) {
   const body = byId("detail-body");
-  if (refused !== undefined) return fill(body, ...nothing(id, refused));
+  if (refused !== undefined) return fill(body, nothing(id, refused));
   try {
-    fill(body, ...all(found));
+    fill(body, of.content(found));
   } catch (error) {
     console.error(error);
-    fill(body, ...nothing(id, "The response of the service cannot be displayed."));
+    fill(body, nothing(id, "The response of the service cannot be displayed."));
   }
 }
+
+const nothing = (id, why) => [
+  el("p", { class: "id foreign" }, id.length > transaction.MAX_ID_CHARACTERS ? `${id.slice(0, transaction.MAX_ID_CHARACTERS)}…` : id),
+  el("p", { class: "sentence" }, why),
+];
 
 // -- Opening and closing
 
@@ -83,140 +91,24 @@ function appear() {
   dialog.scrollTop = 0;
 }
 
-/** Close the dialog, but open it again later. */
+/** Close the drawer, but open it again later. */
 export function hide() {
   if (dialog.open) dialog.close(LATER);
 }
 
-function turn() {
+/** Forget what a token could read, so that the next one draws it again. */
+export function forget() {
+  last = "";
+}
+
+/** Open, change or close the drawer, as the fragment says. */
+export function turn() {
   if (wanted() === null) dialog.close();
   else changed.ring();
 }
 
-/** Connect the dialog to the fragment of the URL. */
-export function open() {
-  addEventListener("hashchange", turn);
-  dialog.addEventListener("close", () => {
-    // The event comes late: the fragment can name another transaction by now.
-    if (wanted() === shown && dialog.returnValue !== LATER) {
-      history.pushState(null, "", location.pathname + location.search);
-    }
-  });
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  byId("search").addEventListener("submit", (event) => {
-    event.preventDefault();
-    location.hash = encodeURIComponent(byId("wanted").value.trim());
-  });
-}
-
-// -- What is shown
-
-const nothing = (id, why) => [
-  el("p", { class: "id foreign" }, id.length > MAX_ID_CHARACTERS ? `${id.slice(0, MAX_ID_CHARACTERS)}…` : id),
-  el("p", { class: "sentence" }, why),
-];
-
-function all(one) {
-  const { why } = one;
-  return [
-    el("p", { class: "id foreign" }, one.id),
-    el("p", { class: "line" }, badge(one.state), ...flagList(one.flags),
-      one.provider_degraded ? el("span", { class: "flag", "data-tone": "warn" }, "provider degraded") : null,
-      one.parked && !one.final ? el("span", { class: "flag", "data-tone": "bad" }, "parked") : null),
-    el("p", { class: "sentence foreign" }, why.sentence),
-    ...why.notes.map((note) => el("p", { class: "foreign" }, note)),
-    progress(one),
-    el("dl", { class: "facts" }, ...facts(one).filter(([, value]) => value !== null).flatMap(fact)),
-    ...payments(one),
-    metadata(one.metadata),
-    el("h3", {}, "History"),
-    story(one.history),
-  ];
-}
-
-const fact = ([name, value]) => [el("dt", {}, name), el("dd", { class: "foreign" }, value)];
-
-function progress({ block, final, required, confirmations }) {
-  if (!block || final || typeof required !== "number") return null;
-  return el("progress", { max: required, value: Math.min(confirmations, required), "aria-label": "Confirmations" });
-}
-
-const hash = (text) => el("span", { class: "id" }, text);
-
-const facts = (one) => [
-  ["Waits for", one.why.waits_for === "nothing" ? null : words(one.why.waits_for)],
-  ["Since", moment(one.why.since)],
-  ["Next check", nextCheck(one.why.next_check)],
-  ["Confirmations", one.block ? depth(one) : null],
-  ["Block", one.block && count(one.block.number)],
-  ["Block hash", one.block && hash(one.block.hash)],
-  ["From", one.details?.from && hash(one.details.from)],
-  ["To", one.details?.to && hash(one.details.to)],
-  ["Created contract", one.details?.contract_address && hash(one.details.contract_address)],
-  ["Value", wei(one.details?.value_wei)],
-  ["Nonce", whole(one.details?.nonce)],
-  ["Gas used", whole(one.details?.gas_used)],
-  ["Block time", one.details?.block_time && moment(one.details.block_time)],
-  ["Fee", one.outcome?.fee ? `${one.outcome.fee} wei` : null],
-  ["Error", one.outcome?.error ?? null],
-  ["Superseded by", one.superseded_by && hash(one.superseded_by)],
-  ["Reason", one.reason && words(one.reason)],
-  ["Parked because", one.parked],
-  ["Deadline", one.deadline && moment(one.deadline)],
-  ["Registered", moment(one.created_at)],
-  ["Changed", moment(one.updated_at)],
-  ["Version", count(one.version)],
-].map(([name, value]) => [name, value ?? null]);
-
-const whole = (number) => (number === null || number === undefined ? null : count(number));
-
-// Text: a number of JavaScript cannot hold an amount in wei exactly.
-const wei = (text) => (text === null || text === undefined ? null : `${text} wei`);
-
-/** Return whether the transaction is the expected payment, and its token transfers. */
-function payments({ details, expectation }) {
-  const transfers = details?.transfers ?? [];
-  return [expectation ? comparison(expectation) : null, transfers.length ? transferList(details) : null];
-}
-
-function comparison({ matches, differences }) {
-  const [tone, text] =
-    matches === null ? ["quiet", "not known yet"] : matches ? ["good", "as expected"] : ["bad", "not as expected"];
-  const items = differences.map(({ field, expected, actual }) =>
-    el("li", { class: "foreign" }, `${words(field)}: expected ${expected}, is ${actual ?? "none"}`));
-  return el("section", {}, el("h3", {}, "Expected payment"),
-    el("p", { class: "line" }, el("span", { class: "badge", "data-tone": tone }, text)),
-    items.length ? el("ul", {}, ...items) : null);
-}
-
-function transferList({ transfers, transfer_count: total }) {
-  const items = transfers.map((transfer) =>
-    el("li", {},
-      el("span", { class: "line" }, `${transfer.standard} ${[transfer.value, transfer.token_id && `id ${transfer.token_id}`].filter(Boolean).join(", ")}`),
-      el("span", { class: "foreign" }, "token ", hash(transfer.token)),
-      el("span", { class: "foreign" }, "from ", hash(transfer.from)),
-      el("span", { class: "foreign" }, "to ", hash(transfer.to))));
-  const more = total > transfers.length ? ` (the first ${count(transfers.length)})` : "";
-  return el("section", {}, el("h3", {}, `${count(total)} token transfers${more}`), el("ol", { class: "events" }, ...items));
-}
-
-function nextCheck(check) {
-  if (!check) return null;
-  if (check.at_height !== null) return `with block ${count(check.at_height)}`;
-  if (check.at_time !== null) return moment(check.at_time);
-  return `within ${span(check.within_seconds)}, and with every block`;
-}
-
-function metadata(given) {
-  const text = JSON.stringify(given, null, 2);
-  return text === "{}" ? null : el("section", {}, el("h3", {}, "Metadata"), el("pre", { tabindex: "0" }, text));
-}
-
-function story(events) {
-  if (!events.length) return el("p", { class: "quiet" }, "No events yet.");
-  const items = events.toReversed().map((event) =>
-    el("li", {},
-      el("span", { class: "line" }, badge(event.state), ...flagList(event.flags)),
-      el("span", { class: "quiet foreign" }, event.block ? `block ${count(event.block.number)} · ` : "", moment(event.recorded_at))));
-  return el("ol", { class: "events" }, ...items);
-}
+dialog.addEventListener("close", () => {
+  // The event comes late: the fragment can name another one by now.
+  if (wanted()?.key === shown && dialog.returnValue !== LATER) change({ info: null, endpoint: null });
+});
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

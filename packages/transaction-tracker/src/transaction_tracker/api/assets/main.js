@@ -1,15 +1,25 @@
 // The page as a small supervision tree: the loops that follow the service start together; if one
 // fails, all are stopped and started again after a back-off.
 
-import { Lost, forgetToken, hasToken, json } from "./api.js";
+import * as actions from "./actions.js";
+import * as alarms from "./alarms.js";
+import * as alerts from "./alerts.js";
 import * as changes from "./changes.js";
 import * as detail from "./detail.js";
+import { byId, el, fill, moment, setText, span, tick } from "./dom.js";
 import * as door from "./door.js";
-import { byId, setText, span, tick } from "./dom.js";
+import * as endpoints from "./endpoints.js";
 import * as health from "./health.js";
+import "./keys.js";
+import * as overview from "./overview.js";
+import { Pages } from "./pages.js";
+import * as providers from "./providers.js";
+import { Lost, forgetToken, hasToken, json } from "./requests.js";
+import { current, link } from "./route.js";
+import * as session from "./session.js";
 import * as stream from "./stream.js";
-import * as table from "./table.js";
-import { Bell, NEVER_MS, sleep } from "./waiting.js";
+import * as transactions from "./transactions.js";
+import { Bell, NEVER_MS } from "./waiting.js";
 
 const POLL_MS = 5_000;
 const TICK_MS = 5_000;
@@ -24,8 +34,10 @@ const HIDDEN = new Error("the tab is hidden");
 
 const title = document.title;
 const again = new Bell();
+const pages = new Pages({ overview, transactions, endpoints, providers, alerts }, byId("content"));
 let attempt = new AbortController();
 let unseen = false;
+let found = [];
 
 async function run() {
   let pause = FIRST_PAUSE_MS;
@@ -53,12 +65,13 @@ async function untilVisible() {
 
 async function follow(signal) {
   // One request first, so that a wrong token is sent only once.
-  await json("v1/deliveries", signal);
+  session.keep(await json("v1/service", signal));
+  introduce(session.service);
   byId("inside").hidden = false;
   await Promise.race([
     stream.follow(signal, happened, connected),
     watch(signal),
-    table.follow(signal),
+    pages.follow(signal),
     detail.follow(signal),
   ]);
 }
@@ -67,7 +80,7 @@ async function follow(signal) {
 async function recover(cause, pause) {
   byId("inside").dataset.stale = "";
   if (cause === FORGOTTEN) {
-    health.forget();
+    forgetData();
   } else if (cause.wantsToken) {
     await admit(cause);
   } else if (cause !== HIDDEN) {
@@ -80,10 +93,18 @@ async function recover(cause, pause) {
 async function admit(cause) {
   say("Waiting for a token", "warn");
   document.title = title;
-  health.forget();
+  forgetData();
   detail.hide();
   await door.token(cause);
   say("Connecting…", "quiet");
+}
+
+/** Clear what the last token could read, and what it could do. */
+function forgetData() {
+  found = [];
+  health.forget();
+  pages.forget();
+  detail.forget();
 }
 
 async function backOff(cause, pause) {
@@ -98,6 +119,20 @@ async function backOff(cause, pause) {
 
 // -- While it is connected
 
+function introduce({ version, source, database, started_at: started }) {
+  setText(byId("source"), source ?? "");
+  fill(byId("facts"), `txtrack ${version} · ${database === "sqlite" ? "SQLite" : "PostgreSQL"} · running since `, moment(started),
+    " · Keys: / searches, j and k move, Enter opens, Escape closes. ", el("a", { href: "docs" }, "The HTTP API"));
+  fill(byId("pages"), pages.allowed().map(([name, page]) => el("a", { href: `#${name}`, "data-page": name }, page.title)),
+    session.seesAll() ? el("a", { href: "observer/" }, "Processes") : null);
+  pages.mark();
+}
+
+actions.onDone(() => {
+  health.refresh();
+  pages.refresh();
+});
+
 function connected(live) {
   if (live) say("Connected", "good");
   else say("Connected without live updates: the service has too many streams", "warn");
@@ -105,25 +140,22 @@ function connected(live) {
 
 function happened(event) {
   changes.add(event);
-  table.touch();
+  pages.happened();
   detail.touch(event.transaction);
 }
 
 async function watch(signal) {
   for (;;) {
     show(await health.look(signal));
-    table.touch();
     detail.touch();
-    await sleep(POLL_MS, signal);
+    await actions.done.wait(POLL_MS, signal);
   }
 }
 
 function show(seen) {
-  const found = health.alarms(seen);
-  health.alarmList(found);
-  health.figures(seen);
-  health.providerList(seen.providers);
-  table.census(seen.gauges.states);
+  found = alarms.alarms(seen);
+  alarms.show(found);
+  pages.look(seen);
   delete byId("inside").dataset.stale;
   document.title = found.length ? `${found[0].title} · ${title}` : title;
 }
@@ -151,6 +183,29 @@ function startHiding() {
   }, HIDDEN_MS);
 }
 
+/** Turn to the page of the fragment. A fragment that is not a page is the id of a transaction. */
+function go() {
+  const text = location.hash.slice(1);
+  const { page } = current();
+  if (text && !pages.has(page)) {
+    location.replace(link("transactions", { info: decoded(text) }));
+    return;
+  }
+  alarms.show(found);
+  actions.forget();
+  pages.turn();
+  detail.turn();
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+addEventListener("hashchange", go);
 addEventListener("online", () => again.ring());
 byId("forget").addEventListener("click", () => {
   forgetToken();
@@ -159,7 +214,7 @@ byId("forget").addEventListener("click", () => {
 });
 
 setInterval(tick, TICK_MS);
-detail.open();
+go();
 // A tab opened in the background gets no visibilitychange event until it is shown.
 if (document.hidden) startHiding();
 run();

@@ -7,13 +7,17 @@ from transaction_tracker.api.routes import (
     endpoints,
     events,
     health,
+    history,
+    listing,
     providers,
+    service,
     tokens,
     transactions,
 )
 
 ROUTERS = (
     transactions.router,
+    listing.router,
     events.router,
     endpoints.router,
     endpoint_deliveries.router,
@@ -22,6 +26,8 @@ ROUTERS = (
     providers.router,
     tokens.router,
     health.router,
+    service.router,
+    history.router,
 )
 
 # Paths whose responses contain secrets and must not be stored for idempotency keys.

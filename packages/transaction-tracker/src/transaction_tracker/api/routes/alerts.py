@@ -10,7 +10,7 @@ from transaction_tracker.alerts.payload import AlertView
 from transaction_tracker.api.answers import READ, Api, Limit, answer, problems, shows
 from transaction_tracker.domain.alert import AlertKind
 
-router = APIRouter(prefix="/v1/alerts", tags=["operation"])
+router: APIRouter = APIRouter(prefix="/v1/alerts", tags=["operation"])
 
 DEFAULT_LIMIT = 100
 

@@ -14,7 +14,7 @@ from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.health import Flow, flow
 from transaction_tracker.store import Store
 
-router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
+router: APIRouter = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,7 @@
 """Deliveries of one endpoint: attempts, dead letters, redelivery."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,13 +21,13 @@ from transaction_tracker.api.models import (
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.endpoints import AttemptRecord, Delivery
 
-router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
+router: APIRouter = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
 
 
 class RedeliverIn(BaseModel):
     """The events to redeliver. Default: all dead letters."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"not": {"required": ["event", "since"]}}
     )
 

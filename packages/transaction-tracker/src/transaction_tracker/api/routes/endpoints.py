@@ -1,7 +1,7 @@
 """Webhook endpoints."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,11 +25,11 @@ from transaction_tracker.domain.webhook_endpoint import (
 )
 from transaction_tracker.net.url import MAX_URL_CHARACTERS
 
-router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
+router: APIRouter = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
 
 
 class _Input(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
 
 class EndpointIn(_Input):

@@ -21,7 +21,7 @@ from transaction_tracker.store.history import events_page
 from transaction_tracker.store.pages import last_position
 from transaction_tracker.tracker import TrackerContext
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router: APIRouter = APIRouter(prefix="/v1", tags=["events"])
 
 _CHUNK = 200
 _RETRY_MILLISECONDS = 2_000

@@ -17,7 +17,7 @@ from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.health import FlowLimits, flow
 from transaction_tracker.metrics import CONTENT_TYPE
 
-router = APIRouter(tags=["operation"])
+router: APIRouter = APIRouter(tags=["operation"])
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,7 @@ from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.service import ProviderControl
 from transaction_tracker.providers.status import ProviderStatus
 
-router = APIRouter(prefix="/v1/providers", tags=["providers"])
+router: APIRouter = APIRouter(prefix="/v1/providers", tags=["providers"])
 
 Name = Annotated[str, Path(max_length=300, description="Name of the provider.")]
 
@@ -24,7 +24,7 @@ class ProviderView:
 
     name: str
     state: str
-    chain_id: int | None
+    chain_id: int | str | None
     head: int | None
     head_age: float | None
     lag: int | None

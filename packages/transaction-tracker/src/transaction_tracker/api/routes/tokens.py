@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +23,7 @@ from transaction_tracker.store.access import (
     revoke_token,
 )
 
-router = APIRouter(prefix="/v1/tokens", tags=["tokens"], dependencies=[ADMIN])
+router: APIRouter = APIRouter(prefix="/v1/tokens", tags=["tokens"], dependencies=[ADMIN])
 
 MAX_LIFETIME_SECONDS = 10 * 365 * 86_400.0
 
@@ -31,7 +31,7 @@ MAX_LIFETIME_SECONDS = 10 * 365 * 86_400.0
 class TokenIn(BaseModel):
     """A new token."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     label: str = Field(
         min_length=1,

@@ -1,4 +1,4 @@
-"""Register, list, read, wait for, recheck and untrack transactions."""
+"""Register, list, read, change, wait for, recheck and untrack transactions."""
 
 import asyncio
 import time
@@ -7,25 +7,23 @@ from functools import partial
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
-from transaction_tracker.api import cursors
 from transaction_tracker.api.answers import (
     READ,
     WRITE,
     Api,
-    Decimal,
     Id,
-    Limit,
     answer,
     problems,
     shows,
     with_body,
 )
+from transaction_tracker.api.changing import body_of_change, read_change
 from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.models import (
     TransactionDetail,
-    TransactionPage,
     TransactionView,
     WaitResult,
     transaction_detail,
@@ -45,13 +43,14 @@ from transaction_tracker.api.registering import (
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.api.why import Situation, why
 from transaction_tracker.domain import NotTrackedError, State, Tracked
+from transaction_tracker.domain.numbers import json_number
 from transaction_tracker.store import Store
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import last_events
-from transaction_tracker.store.pages import TransactionRecord, transaction_page, transactions_page
+from transaction_tracker.store.pages import TransactionRecord, transaction_page
 from transaction_tracker.tracker import TrackerContext, TransactionTracker
 
-router = APIRouter(prefix="/v1/transactions", tags=["transactions"])
+router: APIRouter = APIRouter(prefix="/v1/transactions", tags=["transactions"])
 
 MAX_HISTORY_EVENTS = 100
 MAX_WAIT_SECONDS = 60.0
@@ -60,6 +59,13 @@ MAX_WAIT_SECONDS = 60.0
 def _body() -> dict[str, Any]:
     single = RegistrationIn.model_json_schema()
     single["not"] = {"required": ["deadline", "expires_in"]}
+    single["oneOf"] = [
+        {"required": ["id"], "properties": {"raw": False, "sender": False, "nonce": False}},
+        {"required": ["raw"], "properties": {"id": False, "sender": False, "nonce": False}},
+        {"required": ["sender", "nonce"], "properties": {"id": False, "raw": False}},
+    ]
+    for name in ("id", "raw", "sender", "nonce"):
+        del single["properties"][name]["default"]
     # The schema allows any item: each is checked separately, so that one invalid registration
     # does not refuse the request.
     many = {"type": "array", "items": {}, "minItems": 1, "maxItems": MAX_ITEMS}
@@ -115,33 +121,6 @@ def _result(item: CheckedItem, stored: dict[str, Tracked]) -> AcceptedItem | Ref
 
 
 @router.get(
-    "",
-    operation_id="listTransactions",
-    dependencies=[READ],
-    responses={200: shows(TransactionPage, "A page, in the order of the ids."), **problems(422)},
-)
-async def list_transactions(
-    api: Api,
-    state: Annotated[
-        list[State], Query(default_factory=list, max_length=20, description="Only these states.")
-    ],
-    cursor: cursors.TransactionCursor = None,
-    limit: Limit = 100,
-) -> Response:
-    """List transactions, by state if wanted."""
-    after = None if cursor is None else cursors.transaction_at(cursor)
-    page = partial(transactions_page, after=after, limit=limit, states=state)
-    rows = await Store.run(page)
-    degraded = api.degraded()
-    full = len(rows) == limit
-    page_of_views = TransactionPage(
-        transactions=[_view(kept, degraded) for kept in rows],
-        next=cursors.of_transaction(rows[-1].tracked.id) if full else None,
-    )
-    return answer(page_of_views)
-
-
-@router.get(
     "/{id}",
     operation_id="getTransaction",
     dependencies=[READ],
@@ -173,7 +152,26 @@ async def get_transaction(id: Id, api: Api) -> Response:  # noqa: A002 - the pat
 async def untrack(id: Id, api: Api) -> Response:  # noqa: A002
     """Stop tracking a transaction; no effect on a finished one."""
     tracked = await TransactionTracker.untrack(id)
-    return answer(_view(await _kept(tracked.id), api.degraded()))
+    return answer(current_view(await _kept(tracked.id), api.degraded()))
+
+
+@router.patch(
+    "/{id}",
+    operation_id="changeTransaction",
+    dependencies=[WRITE],
+    responses={200: shows(TransactionView), **with_body(404)},
+    openapi_extra=body_of_change(),
+)
+async def change(request: Request, id: Id, api: Api) -> Response:  # noqa: A002
+    """Change what is required of a transaction that has not ended.
+
+    Fields that are missing stay as they are. Repeating the request changes nothing.
+    """
+    context = TrackerContext.current()
+    wanted = read_change(await request.body(), context)
+    key = context.source.identify(id)
+    await TransactionTracker.apply_change(key, wanted)
+    return answer(current_view(await _kept(key), api.degraded()))
 
 
 @router.post(
@@ -189,7 +187,7 @@ async def untrack(id: Id, api: Api) -> Response:  # noqa: A002
 async def recheck(id: Id, api: Api) -> Response:  # noqa: A002
     """Schedule a check of a transaction at its source."""
     tracked = await TransactionTracker.recheck(id)
-    return answer(_view(await _kept(tracked.id), api.degraded()), 202)
+    return answer(current_view(await _kept(tracked.id), api.degraded()), 202)
 
 
 @router.get(
@@ -207,7 +205,11 @@ async def wait(
         Query(description="State to wait for; `terminal` is any state that ends the transaction."),
     ] = "terminal",
     timeout: Annotated[
-        Decimal, Query(ge=0, le=MAX_WAIT_SECONDS, description="Timeout in seconds.")
+        float,
+        # Before the validator, as in ``Limit``.
+        Field(ge=0, le=MAX_WAIT_SECONDS),
+        BeforeValidator(json_number),
+        Query(description="Timeout in seconds."),
     ] = 30.0,
 ) -> Response:
     """Wait until a transaction is in a state or has ended, and return it."""
@@ -215,7 +217,7 @@ async def wait(
     seconds = min(timeout, api.options.max_wait_seconds)
     with api.waiters.take():
         kept = await _until(api, request, key, until, seconds)
-    view = _view(kept, api.degraded())
+    view = current_view(kept, api.degraded())
     return answer(WaitResult(reached=_reached(kept.tracked, until), transaction=view))
 
 
@@ -251,7 +253,13 @@ async def _kept(key: str) -> TransactionRecord:
     return kept
 
 
-def _view(kept: TransactionRecord, degraded: bool) -> TransactionView:
+def current_view(kept: TransactionRecord, degraded: bool) -> TransactionView:
+    """Return a transaction with its confirmations now.
+
+    Args:
+        kept: The transaction.
+        degraded: Whether the states of open transactions can be out of date.
+    """
     tracked = kept.tracked
     return transaction_view(
         kept, TransactionTracker.confirmations(tracked), degraded and not tracked.final

@@ -26,7 +26,7 @@ _MADE_UP_NOTE = " (a made-up id; for a complete check, use --transaction ID)"
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 # The source logs its errors here.
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 async def check(section: HttpSection, transaction: str | None) -> list[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transaction_tracker.cli.checks import Finding, error, fine, warning
+from transaction_tracker.cli.checks import Finding, bitcoin, error, fine, warning
 from transaction_tracker.follower.verdict import limit_seconds
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings import Configuration
@@ -57,6 +57,9 @@ async def check(configuration: Configuration) -> list[Finding]:
                 fix="add [[providers]] with a url to the configuration, or use --rpc URL",
             )
         ]
+    if configuration.source.type == "bitcoin":
+        shared = [*_unencrypted(configuration.providers), *_alone(configuration.providers)]
+        return [*shared, *await bitcoin.check(configuration)]
     section = configuration.source
     queries = [query(provider, section.confirmations) for provider in configuration.providers]
     results = await asyncio.gather(*queries)

@@ -5,7 +5,7 @@ from functools import lru_cache
 from transaction_tracker.sources.ethereum.fields import ADDRESS
 from transaction_tracker.sources.ethereum.keccak import keccak256
 
-# The hash takes milliseconds, and many payments are expected at the same addresses.
+# Many payments are expected at the same addresses.
 _MAX_KEPT = 4_096
 
 

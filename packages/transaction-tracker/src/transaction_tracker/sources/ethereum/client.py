@@ -14,6 +14,7 @@ from transaction_tracker.sources.errors import (
     SourceError,
     TooLongError,
 )
+from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.classify import (
     BatchRefusedError,
     is_too_long,
@@ -60,7 +61,7 @@ class RpcClient:
         limiter: RateLimiter | None = None,
     ) -> None:
         self.url = url
-        self.requests = 0
+        self.requests: int = 0
         self._deadline = deadline
         self._limiter = limiter or RateLimiter()
         self._size = BatchSize(min(batch_size, self._limiter.burst or batch_size))
@@ -82,6 +83,19 @@ class RpcClient:
 
     def __repr__(self) -> str:
         return f"RpcClient({str(self.url)!r})"
+
+    def height_request(self) -> Request:
+        """Return the request for the height of the head, which each node answers."""
+        return Request("eth_blockNumber", (), lambda value: fields.height(value, "head"))
+
+    def place_request(self, height: int | None = None) -> Request:
+        """Return the request for the link of the canonical block at a height, or of the head."""
+        name = "latest" if height is None else hex(height)
+        return Request("eth_getBlockByNumber", (name, False), decode.link)
+
+    def place_by_hash_request(self, block_hash: str) -> Request:
+        """Return the request for the link of a block."""
+        return Request("eth_getBlockByHash", (block_hash, False), decode.link)
 
     @property
     def addresses(self) -> Mapping[str, str]:

@@ -156,7 +156,7 @@ def transaction(value: object, profile: ChainProfile = UNKNOWN) -> Transaction:
     slot, _ = _slot(fields, profile)
     return Transaction(
         key,
-        slot=slot,
+        slots=() if slot is None else (slot,),
         content=content.digest(),
         cancels=content.is_nothing and content.to == readable(address, fields.get("from")),
         max_fee=_max_fee(fields),

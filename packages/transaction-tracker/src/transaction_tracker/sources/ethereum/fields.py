@@ -12,6 +12,7 @@ HASH_PATTERN = "^0x[0-9a-fA-F]{64}$"
 ZERO_HASH = "0x" + "0" * 64
 ZERO_ADDRESS = "0x" + "0" * 40
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+RAW = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
 
 _HASH = re.compile(HASH_PATTERN.strip("^$"))
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")

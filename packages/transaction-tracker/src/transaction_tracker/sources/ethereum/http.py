@@ -1,5 +1,6 @@
 """JSON over HTTP: one request with its response, within a deadline and a size limit."""
 
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -27,11 +28,23 @@ class Http:
     Args:
         url: Address.
         max_answer_bytes: Maximum size of a response; a longer one is refused.
+        loads: Parses JSON, or raises ``ValueError``.
+        authorization: Returns the value of the header ``Authorization`` for each request, or
+            ``None`` for none; can raise ``SourceError``.
     """
 
-    def __init__(self, url: SecretUrl, max_answer_bytes: int) -> None:
+    def __init__(
+        self,
+        url: SecretUrl,
+        max_answer_bytes: int,
+        *,
+        loads: Callable[[bytes], Any] = orjson.loads,
+        authorization: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._url = url
         self._max_answer_bytes = max_answer_bytes
+        self._loads = loads
+        self._authorization = authorization
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, body: object, deadline: float) -> Any:
@@ -64,10 +77,13 @@ class Http:
             await self._resolver.close()
 
     async def _exchange(self, body: bytes) -> Any:
-        session = self._open()
-        async with session.post(self._url.reveal(), data=body, allow_redirects=False) as response:
+        session, secret = self._open(), self._authorization()
+        headers = None if secret is None else {"Authorization": secret}
+        async with session.post(
+            self._url.reveal(), data=body, headers=headers, allow_redirects=False
+        ) as response:
             if response.status == 200:
-                return await _parsed(await self._read(response.content))
+                return await self._parsed(await self._read(response.content))
             if response.status == 413:
                 raise TooLongError("HTTP 413")
             refusal = http_error(response.status, response.headers.get("Retry-After"))
@@ -80,7 +96,7 @@ class Http:
     async def _rpc_error(self, content: aiohttp.StreamReader) -> dict[str, Any] | None:
         """Return the JSON-RPC error in the body of a response, if there is one."""
         try:
-            answer = await _parsed(await self._read(content))
+            answer = await self._parsed(await self._read(content))
         except MalformedError:
             return None
         is_error = isinstance(answer, dict) and isinstance(answer.get("error"), dict)
@@ -93,6 +109,17 @@ class Http:
             if len(received) > self._max_answer_bytes:
                 raise TooLongError(f"the answer is longer than {self._max_answer_bytes} bytes")
         return bytes(received)
+
+    async def _parsed(self, body: bytes) -> Any:
+        try:
+            answer = await parse(body, loads=self._loads)
+        except NotJsonError:
+            raise MalformedError("the answer is not JSON") from None
+        except TooManyValuesError as error:
+            raise TooLongError(f"the answer has too many values: {error}") from None
+        if not isinstance(answer, dict | list):
+            raise MalformedError("the answer is not JSON-RPC")
+        return answer
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -113,15 +140,3 @@ def without_url(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"no connection: {error.os_error.strerror or error.os_error}"
     return f"the connection failed: {type(error).__name__}"
-
-
-async def _parsed(body: bytes) -> Any:
-    try:
-        answer = await parse(body)
-    except NotJsonError:
-        raise MalformedError("the answer is not JSON") from None
-    except TooManyValuesError as error:
-        raise TooLongError(f"the answer has too many values: {error}") from None
-    if not isinstance(answer, dict | list):
-        raise MalformedError("the answer is not JSON-RPC")
-    return answer

@@ -1,7 +1,7 @@
 """Links from blocks below the lowest kept block to that block, header by header."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, KeptChain, Link
@@ -41,10 +41,12 @@ class Ancestors:
 
     Args:
         rpc: Client of the nodes.
+        at: Returns the request for the link of the canonical block at a height.
     """
 
-    def __init__(self, rpc: Rpc) -> None:
+    def __init__(self, rpc: Rpc, at: Callable[[int], Request] = numbered) -> None:
         self._rpc = rpc
+        self._at = at
         self._links: dict[str, Link] = {}
 
     def follows(self, before: KeptChain, after: KeptChain) -> None:
@@ -107,7 +109,7 @@ class Ancestors:
             return False
         # The followed node can have named a wrong parent, or be on another branch. The links of
         # each node are checked alone: wrong parents from one node must not affect another node.
-        requests = [numbered(height) for height in (*numbers, end.number)]
+        requests = [self._at(height) for height in (*numbers, end.number)]
         for of_node in await self._rpc.everywhere(requests):
             links = _by_hash(of_node)
             if links.get(end.hash, end).parent in links:
@@ -123,7 +125,7 @@ class Ancestors:
         async def fetch(part: range) -> list[Any]:
             async with slots:
                 try:
-                    return await self._rpc.batch([numbered(number) for number in part])
+                    return await self._rpc.batch([self._at(number) for number in part])
                 except SourceError as error:
                     return [error] * len(part)
 

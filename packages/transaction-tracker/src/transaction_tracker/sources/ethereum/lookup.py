@@ -301,8 +301,8 @@ class LookUp:
             if self._is_foreign(found):
                 ours = self._context.chain_id
                 return Rejected(f"it is signed for chain {found.chain_id}, this is chain {ours}")
-            slot, nonce = found.transaction.slot, answers.nonce
-            gap = isinstance(nonce, int) and slot is not None and nonce < decode.nonce_of(slot)
+            nonce, slots = answers.nonce, found.transaction.slots
+            gap = isinstance(nonce, int) and any(nonce < decode.nonce_of(slot) for slot in slots)
             return Seen(found.transaction, now, self._context.base_fee, gap)
         receipt = answers.receipt
         if isinstance(receipt, decode.Receipt):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from transaction_tracker.domain import (
     BlockRef,
@@ -13,12 +13,11 @@ from transaction_tracker.domain import (
     Transaction,
 )
 from transaction_tracker.slices import Slices
-from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.lagging import LaggingProviders
 from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
 from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request, Rpc
 from transaction_tracker.sources.ethereum.standing import StandingObjections
-from transaction_tracker.sources.ethereum.vote_reader import QUORUM, VoteReader, agreeing
+from transaction_tracker.sources.ethereum.vote_reader import QUORUM, Answers, Votes, agreeing
 from transaction_tracker.sources.ethereum.votes import Vote
 from transaction_tracker.sources.protocol import Ending, Objection
 
@@ -31,22 +30,45 @@ _MIN_SPARING_CONFIRMATIONS = 6
 T = TypeVar("T")
 
 
+class Reader(Protocol):
+    """Collects each provider's vote on ends."""
+
+    def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
+        """Return the first requests about ends for each provider, besides those for blocks."""
+
+    def content_requests(self, block: BlockRef, keys: Collection[str]) -> list[Request]:
+        """Return the requests for the contents of transactions that end in their own block."""
+
+    async def votes(self, endings: Mapping[str, Ending], answers: Answers) -> Votes:
+        """Return each provider's vote on each end, by transaction and then by provider.
+
+        Args:
+            endings: Ends by transaction.
+            answers: Results of ``requests`` for each provider.
+        """
+
+
 class ProviderAgreement:
     """Compares ends with each provider's block, receipt and winner.
 
     Args:
         rpc: Client of the nodes.
-        context: Facts about the chain.
+        reader: Collects the votes of the providers.
+        block_time: Returns the expected seconds between two blocks.
         clock: Function that returns the time in seconds. Default: the event loop's clock.
     """
 
     def __init__(
-        self, rpc: Rpc, context: ChainContext, clock: Callable[[], float] | None = None
+        self,
+        rpc: Rpc,
+        reader: Reader,
+        block_time: Callable[[], float],
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._rpc = rpc
-        self._context = context
+        self._reader = reader
+        self._block_time = block_time
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
-        self._reader = VoteReader(rpc, context)
         self._standing = StandingObjections()
         self._lagging = LaggingProviders()
 
@@ -152,7 +174,7 @@ class ProviderAgreement:
 
     def _patience(self) -> float:
         """Return the number of seconds for which an end waits for a provider that is behind."""
-        return max(_LAG_SECONDS, _LAG_BLOCKS * self._context.profile.block_time)
+        return max(_LAG_SECONDS, _LAG_BLOCKS * self._block_time())
 
     def _awaited(self, key: str, end: Ending, votes: Mapping[str, Vote]) -> dict[str, Vote]:
         """Return the votes, with ``"silent"`` for providers that an end still waits for."""
@@ -202,7 +224,7 @@ def _same_outcome(one: Outcome, other: Outcome) -> bool:
 
 
 def _same_transaction(one: Transaction, other: Transaction) -> bool:
-    return (one.slot, one.content) == (other.slot, other.content)
+    return (one.slots, one.content) == (other.slots, other.content)
 
 
 def _spared(confirmations: int) -> int:

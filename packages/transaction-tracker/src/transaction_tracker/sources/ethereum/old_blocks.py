@@ -1,11 +1,11 @@
 """Which blocks below the kept ones are on our chain."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources.ethereum.links import MAX_LINKED_BLOCKS, Ancestors, numbered
-from transaction_tracker.sources.ethereum.rpc import Rpc
+from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.protocol import Contained
 
 # Number of providers that must have a block that is too far down to be linked.
@@ -17,11 +17,13 @@ class OldBlocks:
 
     Args:
         rpc: Client of the nodes.
+        at: Returns the request for the link of the canonical block at a height.
     """
 
-    def __init__(self, rpc: Rpc) -> None:
+    def __init__(self, rpc: Rpc, at: Callable[[int], Request] = numbered) -> None:
         self._rpc = rpc
-        self._ancestors = Ancestors(rpc)
+        self._at = at
+        self._ancestors = Ancestors(rpc, at)
 
     def follows(self, before: KeptChain, after: KeptChain) -> None:
         """Handle a change of our chain."""
@@ -56,7 +58,7 @@ class OldBlocks:
         size = max(1, self._rpc.calls_per_request - 1)
         for at in range(0, len(heights), size):
             part = heights[at : at + size]
-            requests = [numbered(height) for height in (tip.number, *part)]
+            requests = [self._at(height) for height in (tip.number, *part)]
             # ``everywhere`` does not fail over: if another node sent a part of the results, the tip
             # could be from our chain and the old block from another branch.
             for answers in await self._rpc.everywhere(requests):

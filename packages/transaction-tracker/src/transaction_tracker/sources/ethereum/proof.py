@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from transaction_tracker.domain import MARGIN, BlockRef
 from transaction_tracker.sources.errors import ApplicationError, SourceError, WrongChainError
-from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
+from transaction_tracker.sources.ethereum.rpc import ChainId, Identity, Request, Rpc
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 _WAY_OUT = "use another database, or the node of the chain that this database belongs to"
 
@@ -60,7 +60,7 @@ async def is_proven(rpc: Rpc, found: Identity, known: ChainRecord) -> bool:
     return _unproven(rpc, f"no node has block {known.kept[-1].number} ({known.kept[-1].hash})")
 
 
-async def _agrees_at_the_bottom(rpc: Rpc, chain_id: int, kept: tuple[BlockRef, ...]) -> bool:
+async def _agrees_at_the_bottom(rpc: Rpc, chain_id: ChainId, kept: tuple[BlockRef, ...]) -> bool:
     lowest, tip = kept[0], kept[-1]
     request = Request("eth_getBlockByNumber", (hex(lowest.number), False))
     (block,) = await rpc.batch([request])
@@ -83,7 +83,7 @@ async def _has(rpc: Rpc, block: BlockRef) -> bool:
     return isinstance(answer, dict) and str(answer.get("hash")).lower() == block.hash
 
 
-def _wrong(rpc: Rpc, chain_id: int, there: BlockRef, ours: BlockRef) -> SourceError:
+def _wrong(rpc: Rpc, chain_id: ChainId, there: BlockRef, ours: BlockRef) -> SourceError:
     return WrongChainError(
         f"{rpc} is on another chain with the chain id {chain_id}: its block {there.number} is "
         f"{there.hash}, expected {ours.hash}; {_WAY_OUT}"

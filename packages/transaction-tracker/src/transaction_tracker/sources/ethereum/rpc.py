@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.slices import Steps, run_at_once
@@ -17,9 +17,17 @@ ABOUT_TRANSACTIONS = (
     "eth_getBlockReceipts",
     "eth_getCode",
     "eth_call",
+    "eth_sendRawTransaction",
     "debug_traceTransaction",
     "trace_transaction",
+    # Those of Bitcoin Core.
+    "getrawtransaction",
+    "getmempoolentry",
+    "gettxout",
 )
+
+# The number of an EVM chain, or the name of a network of Bitcoin.
+ChainId: TypeAlias = int | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +71,13 @@ class Identity:
     """Identity of a node's chain.
 
     Attributes:
-        chain_id: Chain id, for which transactions of the chain are signed (EIP-155).
+        chain_id: Chain id, for which transactions of the chain are signed (EIP-155); on Bitcoin,
+            the name of the network.
         anchor: Block 0, or another early block if nodes have pruned it: two chains can share a
             chain id, but not the hash of this block. ``None`` if the node has no such block.
     """
 
-    chain_id: int
+    chain_id: ChainId
     anchor: BlockRef | None
 
 

@@ -14,7 +14,7 @@ from transaction_tracker.domain import (
     Transaction,
 )
 from transaction_tracker.sources.errors import NotYetError, SourceError, WrongChainError
-from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum import decode, fields, slot_ids
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.checksum import checked_address
 from transaction_tracker.sources.ethereum.client import RpcClient
@@ -28,8 +28,12 @@ from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_
 from transaction_tracker.sources.ethereum.proof import ChainRecord, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Identity, NodeResults, Request, Rpc
+from transaction_tracker.sources.ethereum.sending import send
+from transaction_tracker.sources.ethereum.signed import read_signed
+from transaction_tracker.sources.ethereum.slot_look_up import SlotLookUp
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
+from transaction_tracker.sources.ethereum.vote_reader import VoteReader
 from transaction_tracker.sources.ethereum.winner import Winners
 from transaction_tracker.sources.protocol import (
     Answer,
@@ -40,6 +44,7 @@ from transaction_tracker.sources.protocol import (
     Head,
     Objection,
     Prefetched,
+    Sent,
     Unreadable,
 )
 
@@ -77,7 +82,9 @@ class EthereumSource:
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
         self._look_up = LookUp(self._rpc, self._context, self._outcomes)
-        self._agreement = ProviderAgreement(self._rpc, self._context)
+        self._slots = SlotLookUp(self._rpc)
+        reader = VoteReader(self._rpc, self._context)
+        self._agreement = ProviderAgreement(self._rpc, reader, lambda: self.profile.block_time)
         self._old_blocks = OldBlocks(self._rpc)
         self._winners = Winners(self._rpc, self._blocks)
 
@@ -94,8 +101,8 @@ class EthereumSource:
 
     @property
     def id_pattern(self) -> str:
-        """Regular expression of a hash of 32 bytes."""
-        return fields.HASH_PATTERN
+        """Regular expression of a hash of 32 bytes, or of a sender and a nonce."""
+        return slot_ids.ID_PATTERN if self.profile.account_nonces else fields.HASH_PATTERN
 
     @property
     def requests(self) -> int:
@@ -113,12 +120,39 @@ class EthereumSource:
         return self._context.profile
 
     def identify(self, text: str) -> str:
-        """Return a transaction hash in lower case, or raise ``InvalidTransactionError``."""
+        """Return a transaction hash, or a sender and a nonce, in canonical form.
+
+        Raises:
+            InvalidTransactionError: The text is neither; or the checksum of the sender is wrong,
+                or the chain has no nonces of accounts.
+        """
+        if isinstance(text, str) and ":" in text:
+            return slot_ids.canonical(text, self.profile)
         if not isinstance(text, str) or not fields.is_hash(text):
             raise InvalidTransactionError(
                 f"a transaction hash must be 0x and 64 hexadecimal digits, got {text!r}"
             )
         return text.lower()
+
+    def signed(self, text: str, *, complete: bool = False) -> Transaction:
+        """Return the transaction that a raw signed transaction contains."""
+        found = read_signed(text, self.profile, self._context.chain_id)
+        if complete and not found.can_be_sent:
+            why = "raw: the blobs are missing, so it cannot be sent again: set rebroadcast to false"
+            raise InvalidTransactionError(why, "raw")
+        return found.transaction
+
+    async def send(self, raw: str) -> Sent:
+        """Send a raw signed transaction to all healthy nodes."""
+        return await send(self._rpc, raw)
+
+    def slot_id(self, sender: str, nonce: int) -> str:
+        """Return the id of whichever transaction of a sender has a nonce."""
+        return slot_ids.canonical(f"{sender}:{nonce}", self.profile)
+
+    def slot_of(self, transaction_id: str) -> str | None:
+        """Return the id if it is a sender and a nonce, ``None`` for a hash."""
+        return transaction_id if ":" in transaction_id else None
 
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` for a tag that the chain's profile does not have."""
@@ -161,8 +195,9 @@ class EthereumSource:
         if self._checked is None:
             self._anchor = known.anchor or (found.anchor if proven else None)
         self._checked = found
-        self._context.chain_id = found.chain_id
-        self._context.profile = profile_of(found.chain_id, self._changes)
+        if isinstance(found.chain_id, int):
+            self._context.chain_id = found.chain_id
+            self._context.profile = profile_of(found.chain_id, self._changes)
 
     async def head(self, *, marks: bool = False) -> Head:
         """Fetch the newest block's link, with ``marks`` also the safe and finalized blocks."""
@@ -243,24 +278,38 @@ class EthereumSource:
 
     async def look_up(
         self,
-        slots: Mapping[str, str | None],
+        slots: Mapping[str, tuple[str, ...]],
         height: int,
         *,
         at_once: bool = False,
         doubted: Collection[str] = (),
     ) -> Mapping[str, Answer]:
         """Look up single transactions, with receipts of those that are or can be in a block."""
-        return await self._look_up.answers(slots, height, at_once=at_once, doubted=doubted)
+        by_slot, by_hash = _by_slot(slots)
+        doubted_ = [key for key in doubted if key in by_hash]
+        found: dict[str, Answer] = {}
+        if by_hash:
+            found |= await self._look_up.answers(by_hash, height, at_once=at_once, doubted=doubted_)
+        if by_slot:
+            found |= await self._slots.answers(by_slot, height)
+        return found
 
     async def consensus(
-        self, slots: Mapping[str, str | None], height: int
+        self, slots: Mapping[str, tuple[str, ...]], height: int
     ) -> Mapping[str, Consensus]:
         """Ask all healthy nodes for the transactions, their receipts and their slots."""
         tip = None if self._chain.tip is None else self._chain.tip.number
-        return await self._look_up.consensus(slots, height, tip)
+        by_slot, by_hash = _by_slot(slots)
+        found: dict[str, Consensus] = {}
+        if by_hash:
+            found |= await self._look_up.consensus(by_hash, height, tip)
+        if by_slot:
+            found |= await self._slots.consensus(by_slot, height, tip)
+        return found
 
-    async def winner(self, slot: str, height: int) -> FetchedBlock | None:
-        """Find the block at or below ``height`` whose transaction took ``slot``."""
+    async def winner(self, slots: Collection[str], height: int) -> FetchedBlock | None:
+        """Find the block at or below ``height`` whose transaction took the only slot."""
+        (slot,) = slots
         return await self._winners.find(slot, height)
 
     def follows(self, chain: KeptChain) -> None:
@@ -310,6 +359,18 @@ class EthereumSource:
         """Close the connections; the next request opens them again."""
         self._outcomes.forget()
         await self._rpc.close()
+
+
+def _by_slot(
+    slots: Mapping[str, tuple[str, ...]],
+) -> tuple[list[str], dict[str, str | None]]:
+    """Return the transactions that are tracked by their slots, and the slot of each other one.
+
+    A transaction has one slot, its sender and nonce, or none.
+    """
+    by_slot = [key for key, own in slots.items() if own == (key,)]
+    single = {key: own[0] if own else None for key, own in slots.items() if own != (key,)}
+    return by_slot, single
 
 
 def _tagged(tag: str) -> Request:

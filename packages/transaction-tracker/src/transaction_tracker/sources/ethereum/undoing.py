@@ -1,8 +1,10 @@
 """Whether blocks can be undone if that changes reported states, or stops all deliveries."""
 
+from collections.abc import Callable
+
 from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources.ethereum.links import numbered
-from transaction_tracker.sources.ethereum.rpc import Rpc
+from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 
 # Number of providers that must hold another block, if so many are configured.
 QUORUM = 2
@@ -13,7 +15,12 @@ _WAY_OUT = (
 )
 
 
-async def objection_to_undo(rpc: Rpc, chain: KeptChain, block: BlockRef) -> str | None:
+async def objection_to_undo(
+    rpc: Rpc,
+    chain: KeptChain,
+    block: BlockRef,
+    at: Callable[[int], Request] = numbered,
+) -> str | None:
     """Return why a block of our chain cannot be undone now; ``None`` if it can be.
 
     More providers must hold another block than hold ours, and at least two. One provider is enough
@@ -23,8 +30,9 @@ async def objection_to_undo(rpc: Rpc, chain: KeptChain, block: BlockRef) -> str 
         rpc: Client of the nodes.
         chain: Our chain.
         block: Block of our chain.
+        at: Returns the request for the link of the canonical block at a height.
     """
-    request = numbered(block.number)
+    request = at(block.number)
     if not rpc.is_compared:
         # An address can have several nodes behind it: our block can be from another node than the
         # head.

@@ -43,7 +43,7 @@ class VoteReader:
         mined = endings if self._rpc.is_compared else {}
         receipts = self._receipts(mined).values()
         transactions = self._transactions(mined).values()
-        taken = {key: end for key, end in endings.items() if end.winner and end.slot}
+        taken = {key: end for key, end in endings.items() if end.winner and end.slots}
         winners = [self._transaction(end.winner) for end in taken.values() if end.winner]
         losers = map(self._loser, taken)
         return list(dict.fromkeys([*receipts, *transactions, *winners, *losers]))
@@ -72,11 +72,13 @@ class VoteReader:
         answers = {name: _indexed(own) for name, own in answers.items()}
         async for part in Slices(endings.items()):
             for key, end in part:
-                if end.winner is not None and end.slot is not None:
+                if end.winner is not None and end.slots:
                     found[key] = self._of_winner(key, end, answers)
                 elif end.succeeded is not None and self._rpc.is_compared:
                     of_receipts = _of_receipts(
-                        key, end, {name: own.get(receipts[key]) for name, own in answers.items()}
+                        _id(key, end),
+                        end,
+                        {name: own.get(receipts[key]) for name, own in answers.items()},
                     )
                     found[key] = {
                         name: self._with_transaction(vote, key, end, answers[name], transactions)
@@ -106,9 +108,9 @@ class VoteReader:
             return of_receipt
         answer = own.get(transactions[key])
         if isinstance(answer, FetchedBlock):
-            vote = votes.of_listing(key, end, answer, self._context.profile)
+            vote = votes.of_listing(_id(key, end), end, answer, self._context.profile)
         else:
-            vote = votes.of_transaction(key, end, answer)
+            vote = votes.of_transaction(_id(key, end), end, answer)
         return votes.combined(of_receipt, vote)
 
     # -- Open votes
@@ -124,7 +126,8 @@ class VoteReader:
         for key, name in left:
             own = answers[name]
             block, head = own[request(key)], own[_HEAD]
-            vote = votes.of_block(key, endings[key], block, head, self._context.profile)
+            end = endings[key]
+            vote = votes.of_block(_id(key, end), end, block, head, self._context.profile)
             found[key][name] = vote
 
     async def _ask_for_receipts(self, found: Votes, endings: Mapping[str, Ending]) -> None:
@@ -137,13 +140,14 @@ class VoteReader:
 
         def request(key: str) -> Request:
             if asked[key].method == BLOCK_RECEIPTS:
-                return self._receipt(key)
+                return self._receipt(_id(key, endings[key]))
             return self._of_whole_block(endings[key].block)
 
         answers = await self._each(left, lambda key: [request(key)])
         for key, name in left:
-            receipt = votes.receipt_of(key, answers[name][request(key)])
-            vote = votes.of_receipt(key, endings[key], receipt)
+            end, hash_ = endings[key], _id(key, endings[key])
+            receipt = votes.receipt_of(hash_, answers[name][request(key)])
+            vote = votes.of_receipt(hash_, end, receipt)
             if vote.stance != "silent":
                 found[key][name] = vote
 
@@ -224,8 +228,13 @@ def _by_block(
     requests: dict[str, Request] = {}
     for block, keys in by_block.items():
         of_block = whole(block) if len(keys) > max_single else None
-        requests |= {key: of_block or single(key) for key in keys}
+        requests |= {key: of_block or single(_id(key, endings[key])) for key in keys}
     return requests
+
+
+def _id(key: str, end: Ending) -> str:
+    """Return the hash of a transaction, also of one that is tracked by its slot."""
+    return end.hash or key
 
 
 def _indexed(results: Mapping[Request, Any]) -> dict[Request, Any]:

@@ -100,8 +100,8 @@ def of_listing(key: str, end: Ending, block: FetchedBlock, profile: ChainProfile
 
 def _of_content(key: str, end: Ending, ours: Transaction) -> Vote:
     """Return the vote from a transaction; unreadable fields contradict nothing."""
-    if None not in (ours.slot, end.slot) and ours.slot != end.slot:
-        reason = f"says that it has {_slot(ours.slot)}, not {_slot(end.slot)}"
+    if ours.slots and end.slots and ours.slots != end.slots:
+        reason = f"says that it has {_named(ours.slots)}, not {_named(end.slots)}"
         return Vote("contradicts", reason, transaction=ours)
     unreadable = Content.unreadable(key).digest()
     if end.content is None or unreadable in (ours.content, end.content):
@@ -138,17 +138,17 @@ def of_winner(end: Ending, winner: Any, loser: Any) -> Vote:
             providers delete such a transaction, and then does not count.
     """
     if isinstance(loser, decode.Found):
-        if loser.transaction.slot not in (None, end.slot):
-            return Vote("contradicts", f"says that it has {_slot(loser.transaction.slot)}")
+        if _are_others(loser.transaction.slots, end):
+            return Vote("contradicts", f"says that it has {_named(loser.transaction.slots)}")
         if loser.block is not None:
             return Vote("contradicts", f"has it in block {loser.block.number} ({loser.block.hash})")
     if isinstance(winner, SourceError):
         return _failed(winner)
     if not isinstance(winner, decode.Found) or winner.id != end.winner:
         return Vote("silent", f"does not know {end.winner}", can_be_asked=True)
-    if winner.transaction.slot not in (None, end.slot):
-        said = _slot(winner.transaction.slot)
-        return Vote("contradicts", f"says that {end.winner} has {said}, not {_slot(end.slot)}")
+    if _are_others(winner.transaction.slots, end):
+        said = _named(winner.transaction.slots)
+        return Vote("contradicts", f"says that {end.winner} has {said}, not {_named(end.slots)}")
     if winner.block != end.block:
         return Vote("silent", f"does not have {end.winner} in that block", can_be_asked=True)
     return AGREES
@@ -187,9 +187,9 @@ def of_block(key: str, end: Ending, block: Any, head: Any, profile: ChainProfile
         if vote.stance == "contradicts":
             return vote
         return Vote("silent", f"lists it in {place}, and has no receipt of it", lists=True)
-    taken = {slot for slot, taker in block.slots.items() if taker == end.winner}
-    if taken and end.slot not in taken:
-        return Vote("contradicts", f"says that {end.winner} has {_slot(*taken)}")
+    taken = tuple(slot for slot, taker in block.slots.items() if taker == end.winner)
+    if _are_others(taken, end):
+        return Vote("contradicts", f"says that {end.winner} has {_named(taken)}")
     return AGREES
 
 
@@ -222,5 +222,10 @@ def _ended(outcome: Outcome) -> str:
     return "succeeded" if outcome.succeeded else "reverted"
 
 
-def _slot(slot: str | None) -> str:
-    return f"sender and nonce {slot}"
+def _are_others(slots: tuple[str, ...], end: Ending) -> bool:
+    """Return whether slots are known, and none of them is one of the slots of an end."""
+    return bool(slots) and not set(slots).intersection(end.slots)
+
+
+def _named(slots: tuple[str, ...]) -> str:
+    return f"sender and nonce {', '.join(slots)}"

@@ -56,7 +56,7 @@ class Client:
     def __init__(
         self, headers: Mapping[str, SecretText], limits: RequestLimits, allowed: AllowList
     ) -> None:
-        self.requests = 0
+        self.requests: int = 0
         self._headers = headers
         self._limits = limits
         self._http = CheckedClient(allowed)

@@ -91,7 +91,7 @@ class HttpPollingSource:
         self._words = Words(words, self._redacted)
         self._status, self._error = status, error
         self._limits = limits or RequestLimits()
-        self.policy = policy or PollingPolicy()
+        self.policy: PollingPolicy = policy or PollingPolicy()
         self._check_watch()
         sent = check_headers(headers)
         self._client = Client(sent, self._limits, self._allowed)

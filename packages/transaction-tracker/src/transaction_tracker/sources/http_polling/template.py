@@ -39,8 +39,8 @@ class Template:
             )
         self._before_and_after = text.split(placeholder)
         url = self._check(option, allowed)
-        self.host = url.host or ""
-        self.origin = str(url.origin())
+        self.host: str = url.host or ""
+        self.origin: str = str(url.origin())
 
     def fill(self, text: str) -> str:
         """Return the URL with the text, percent-encoded, in place of the placeholder."""

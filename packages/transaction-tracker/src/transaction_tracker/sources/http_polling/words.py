@@ -29,7 +29,7 @@ MAX_WORD_CHARACTERS = 100
 # fill the log and the memory.
 _MAX_WARNINGS = 50
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Words:
@@ -60,7 +60,7 @@ class Words:
         self._states = dict(states)
         self._redact = redact
         self._logged: set[str] = set()
-        self.unknown_count = 0
+        self.unknown_count: int = 0
 
     @property
     def unknown(self) -> tuple[str, ...]:

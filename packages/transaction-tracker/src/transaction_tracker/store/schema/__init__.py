@@ -5,6 +5,7 @@ from transaction_tracker.store.schema.alerts import alert_notices, alerts
 from transaction_tracker.store.schema.base import Amount, metadata, one_of
 from transaction_tracker.store.schema.blocks import block_slots, blocks, cursors
 from transaction_tracker.store.schema.bookmarks import bookmarks
+from transaction_tracker.store.schema.broadcasts import broadcasts
 from transaction_tracker.store.schema.events import counters, events
 from transaction_tracker.store.schema.objections import objections
 from transaction_tracker.store.schema.outbox import attempts, consumers, endpoints, outbox
@@ -20,6 +21,7 @@ __all__ = [
     "block_slots",
     "blocks",
     "bookmarks",
+    "broadcasts",
     "consumers",
     "counters",
     "cursors",

@@ -4,7 +4,7 @@ from sqlalchemy import Column, Float, Index, Integer, LargeBinary, String, Table
 
 from transaction_tracker.store.schema.base import metadata
 
-tokens = Table(
+tokens: Table = Table(
     "tokens",
     metadata,
     Column("id", String(16), primary_key=True),
@@ -18,7 +18,7 @@ tokens = Table(
     Column("revoked_at", Float),
 )
 
-idempotency_keys = Table(
+idempotency_keys: Table = Table(
     "idempotency_keys",
     metadata,
     # The id of the token that sent the key; empty if no token is needed.

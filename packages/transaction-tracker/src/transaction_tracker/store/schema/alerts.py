@@ -4,7 +4,7 @@ from sqlalchemy import Column, Float, Index, Integer, String, Table, Text
 
 from transaction_tracker.store.schema.base import metadata
 
-alerts = Table(
+alerts: Table = Table(
     "alerts",
     metadata,
     Column("id", String(40), primary_key=True),
@@ -21,7 +21,7 @@ alerts = Table(
 Index("alerts_cleared", alerts.c.cleared_at)
 
 # One row per notice and endpoint, deleted once it is delivered. Few rows at any time.
-alert_notices = Table(
+alert_notices: Table = Table(
     "alert_notices",
     metadata,
     Column("endpoint_id", String(40), primary_key=True),

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, MetaData, String
 
 # Constraint names that are the same in each database, so that migrations can find them.
-metadata = MetaData(
+metadata: MetaData = MetaData(
     naming_convention={
         "ix": "%(table_name)s_%(column_0_N_name)s_index",
         "uq": "%(table_name)s_%(column_0_N_name)s_key",
@@ -14,7 +14,7 @@ metadata = MetaData(
 )
 
 # Amounts are stored as text: they can be larger than any integer type of a database.
-Amount = String(160)
+Amount: String = String(160)
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:

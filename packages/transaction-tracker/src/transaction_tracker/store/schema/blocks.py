@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, String, 
 
 from transaction_tracker.store.schema.base import metadata
 
-blocks = Table(
+blocks: Table = Table(
     "blocks",
     metadata,
     Column("source", String(100), primary_key=True),
@@ -14,7 +14,7 @@ blocks = Table(
 )
 
 # Separate from the blocks, because slots are large and only stored for the last few blocks.
-block_slots = Table(
+block_slots: Table = Table(
     "block_slots",
     metadata,
     Column("source", String(100), primary_key=True),
@@ -24,7 +24,7 @@ block_slots = Table(
     Column("packed", LargeBinary, nullable=False),
 )
 
-cursors = Table(
+cursors: Table = Table(
     "cursors",
     metadata,
     Column("source", String(100), primary_key=True),

@@ -4,7 +4,7 @@ from sqlalchemy import Column, String, Table, Text
 
 from transaction_tracker.store.schema.base import metadata
 
-bookmarks = Table(
+bookmarks: Table = Table(
     "bookmarks",
     metadata,
     Column("source", String(100), primary_key=True),

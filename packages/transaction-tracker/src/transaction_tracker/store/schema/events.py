@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from transaction_tracker.store.schema.base import Amount, metadata
 
-events = Table(
+events: Table = Table(
     "events",
     metadata,
     # From 1 up without a gap, in the order of writing; never reused.
@@ -48,8 +48,11 @@ events = Table(
     Column("flags", String(100), nullable=False, server_default=""),
     # The registration when the event was written.
     Column("required", String(12), nullable=False),
-    Column("slot", String(200)),
+    # A JSON list of texts; NULL while the source has reported none.
+    Column("slots", Text),
     Column("content", String(64)),
+    # Of a transaction that is tracked by its slot: the id of the one that took the slot.
+    Column("hash", String(200)),
     Column("deadline", Float),
     # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
     Column("details", Text),
@@ -63,7 +66,7 @@ events = Table(
 
 # The last used position. Stored, because positions of pruned events must not be reused, and
 # because this works alike in each database.
-counters = Table(
+counters: Table = Table(
     "counters",
     metadata,
     Column("name", String(20), primary_key=True),

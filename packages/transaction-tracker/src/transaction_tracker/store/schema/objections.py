@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, String, Table, Text
 
 from transaction_tracker.store.schema.base import metadata
 
-objections = Table(
+objections: Table = Table(
     "objections",
     metadata,
     Column("transaction_id", String(200), primary_key=True),

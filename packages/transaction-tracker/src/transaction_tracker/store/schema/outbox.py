@@ -18,7 +18,7 @@ from transaction_tracker.store.schema.base import metadata, one_of
 
 DELIVERY_STATES = ("pending", "delivered", "dead")
 
-endpoints = Table(
+endpoints: Table = Table(
     "endpoints",
     metadata,
     Column("id", String(40), primary_key=True),
@@ -38,7 +38,7 @@ endpoints = Table(
     Column("created_at", Float, nullable=False),
 )
 
-outbox = Table(
+outbox: Table = Table(
     "outbox",
     metadata,
     Column("endpoint_id", String(40), ForeignKey("endpoints.id"), primary_key=True),
@@ -96,7 +96,7 @@ Index(
 )
 
 # The last attempts, with a limit for each delivery and for each endpoint.
-attempts = Table(
+attempts: Table = Table(
     "attempts",
     metadata,
     # From 1 up, in the order of writing.
@@ -117,7 +117,7 @@ attempts = Table(
 Index("attempts_of_deliveries", attempts.c.endpoint_id, attempts.c.position, attempts.c.id)
 Index("attempts_of_endpoints", attempts.c.endpoint_id, attempts.c.id)
 
-consumers = Table(
+consumers: Table = Table(
     "consumers",
     metadata,
     Column("name", String(100), primary_key=True),

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from transaction_tracker.domain import REASONS, STATES
 from transaction_tracker.store.schema.base import Amount, metadata, one_of
 
-transactions = Table(
+transactions: Table = Table(
     "transactions",
     metadata,
     Column("id", String(200), primary_key=True),
@@ -24,8 +24,11 @@ transactions = Table(
     Column("required", String(12), nullable=False),
     Column("state", String(20), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("slot", String(200)),
+    # A JSON list of texts; NULL while the source has reported none.
+    Column("slots", Text),
     Column("content", String(64)),
+    # Of a transaction that is tracked by its slot: the id of the one that took the slot.
+    Column("hash", String(200)),
     Column("block_number", BigInteger),
     Column("block_hash", String(100)),
     Column("succeeded", Boolean),
@@ -46,6 +49,8 @@ transactions = Table(
     Column("effects", String(32)),
     # Words separated by commas, in alphabetical order.
     Column("flags", String(100), nullable=False, server_default=""),
+    # Counts the changes of the registration by the user; see ``recording``.
+    Column("revision", Integer, nullable=False, server_default="0"),
     # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
     Column("details", Text),
     Column("expectation", Text),

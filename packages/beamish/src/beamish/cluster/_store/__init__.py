@@ -1,0 +1,1 @@
+"""The store of a cluster, which decides which host can act."""

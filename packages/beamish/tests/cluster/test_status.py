@@ -1,0 +1,80 @@
+"""``python -m beamish cluster status``."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from beamish.cluster._store.postgresql import PostgresStore
+from beamish.cluster._store.protocol import Child, Name
+
+from . import postgres
+
+LONG = 1000.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    with postgres.running() as running:
+        yield running
+
+
+def status(*arguments: str, store: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "beamish", "cluster", "status", *arguments],
+        env={**os.environ, "BEAMISH_CLUSTER_STORE": store},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.postgres
+async def test_status_prints_the_shards(server: postgres.Server) -> None:
+    store = PostgresStore("bank", server.dsn)
+    await store.prepare(2)
+    for shard in range(2):
+        await store.claim(shard, LONG, f"host-{shard}", "node")
+    await store.add(0, 1, [Child(Name("r", "a"), "s", b""), Child(Name("r", "b"), "s", b"")])
+    await store.give_up(0, 1, {Name("r", "a"): "boom"})
+
+    good = status("bank", store=server.dsn)
+    await store.release(1, 1)
+    bad = status("bank", "--store", server.dsn)
+    await store.close()
+
+    assert good.returncode == 0, good.stderr
+    lines = [line.split() for line in good.stdout.splitlines()]
+    assert lines[0] == ["SHARD", "EPOCH", "LEASE", "RUNNING", "GIVEN", "UP", "HOST", "NODE"]
+    assert [line[0] for line in lines[1:]] == ["0", "1"]
+    assert sum(int(line[4]) + int(line[5]) for line in lines[1:]) == 2
+    assert bad.returncode == 1
+    assert "over" in bad.stdout
+
+
+@pytest.mark.postgres
+async def test_unknown_cluster_is_an_error(server: postgres.Server) -> None:
+    empty = status("bank", store=server.dsn.replace("/postgres?", "/template1?"))
+    assert (empty.returncode, "no tables" in empty.stderr) == (1, True)
+
+    store = PostgresStore("other", server.dsn)
+    await store.prepare(2)
+    await store.close()
+    unknown = status("nobody", store=server.dsn)
+    assert (unknown.returncode, "no cluster 'nobody'" in unknown.stderr) == (1, True)
+
+
+def test_missing_store_is_an_error() -> None:
+    done = status("bank")
+
+    assert done.returncode == 2
+    assert "--store" in done.stderr
+
+
+def test_store_that_does_not_answer_is_an_error() -> None:
+    done = status("bank", store="postgresql://user:secret@127.0.0.1:1/x")
+
+    assert done.returncode == 1
+    assert "unavailable" in done.stderr
+    assert "secret" not in done.stderr

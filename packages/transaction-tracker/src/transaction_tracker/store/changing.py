@@ -1,0 +1,69 @@
+"""Change what is required of a tracked transaction."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from transaction_tracker.domain import (
+    UNCHANGED,
+    EndedError,
+    NotTrackedError,
+    RegistrationChange,
+    Tracked,
+)
+from transaction_tracker.store import expectations
+from transaction_tracker.store.pages import TransactionRecord, transaction_page
+from transaction_tracker.store.schema import transactions
+from transaction_tracker.store.steps import Stored
+
+
+def change(connection: Connection, transaction: str, change: RegistrationChange) -> Stored:
+    """Store new values of a registration; without a difference, nothing is written.
+
+    The version of the transaction stays, because no state changes: see ``recording`` for events
+    that were decided before the change and are written after it.
+
+    Raises:
+        NotTrackedError: The transaction is not registered.
+        EndedError: It has ended: what was reported never changes.
+    """
+    kept = transaction_page(connection, transaction)
+    if kept is None:
+        raise NotTrackedError(transaction)
+    if kept.tracked.ended:
+        raise EndedError(transaction, kept.tracked.state)
+    tracked = _changed(kept.tracked, change)
+    values = _given(kept, change)
+    if tracked != kept.tracked:
+        values |= {
+            "required": str(tracked.required),
+            "deadline": tracked.deadline,
+            "revision": tracked.revision,
+        }
+    if values:
+        row = update(transactions).where(transactions.c.id == transaction)
+        connection.execute(row.values(**values, updated_at=time.time()))
+    return Stored((tracked,))
+
+
+def _changed(tracked: Tracked, change: RegistrationChange) -> Tracked:
+    required = tracked.required if change.required is UNCHANGED else change.required
+    deadline = tracked.deadline if change.deadline is UNCHANGED else change.deadline
+    if (required, deadline) == (tracked.required, tracked.deadline):
+        return tracked
+    revision = tracked.revision + 1
+    return replace(tracked, required=required, deadline=deadline, revision=revision)
+
+
+def _given(kept: TransactionRecord, change: RegistrationChange) -> dict[str, Any]:
+    """Return the changed columns that the tracker does not hold."""
+    values: dict[str, Any] = {}
+    if change.metadata is not UNCHANGED:
+        values["metadata"] = change.metadata
+    if change.expectation is not UNCHANGED:
+        state, details = kept.tracked.state, kept.details
+        values["expectation"] = expectations.changed(change.expectation, state, details)
+    before = {"metadata": kept.metadata, "expectation": kept.expectation}
+    return {name: value for name, value in values.items() if value != before[name]}

@@ -1,0 +1,153 @@
+"""Pages of transactions with filters: plain functions on a connection.
+
+By activity, open transactions come first, the newest first; then those that have ended, the last
+ended first. Both orders have an index (`open_transactions`, `ended_transactions`), so that a page
+of a large table is read without sorting the table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+
+from transaction_tracker.domain import Flag, State
+from transaction_tracker.store.pages import (
+    MAX_PAGE_SIZE,
+    RECORD_COLUMNS,
+    TransactionRecord,
+    read_records,
+)
+from transaction_tracker.store.schema import ENDED, OPEN, transactions
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFilter:
+    """Which transactions a page has: those that match every given part.
+
+    Attributes:
+        states: One of these states.
+        flags: One of these flags.
+        search: Start of the id, or a part of the metadata as JSON; upper and lower case are the
+            same for ASCII letters.
+        since: Registered at or after this time, in Unix seconds.
+        attention: Only open transactions that are parked, missing or have a flag.
+    """
+
+    states: frozenset[State] = frozenset()
+    flags: frozenset[Flag] = frozenset()
+    search: str = ""
+    since: float | None = None
+    attention: bool = False
+
+
+class Place(NamedTuple):
+    """The place of a transaction in the order of activity.
+
+    Attributes:
+        ended: Whether it has ended.
+        time: Unix seconds of its registration, or of its end.
+        id: Its id.
+    """
+
+    ended: bool
+    time: float
+    id: str
+
+
+ALL = TransactionFilter()
+
+
+def id_page(
+    connection: Connection, *, after: str | None, limit: int, wanted: TransactionFilter = ALL
+) -> list[TransactionRecord]:
+    """Return a page of transactions in the order of their ids.
+
+    Args:
+        connection: The database.
+        after: The last id of the previous page; ``None`` for the first page.
+        limit: Maximum number of transactions, up to 1,000.
+        wanted: Which transactions the page has.
+    """
+    table = transactions.c
+    query = select(*RECORD_COLUMNS).where(*_conditions(wanted)).order_by(table.id)
+    if after is not None:
+        query = query.where(table.id > after)
+    return read_records(connection.execute(query.limit(min(limit, MAX_PAGE_SIZE))).all())
+
+
+def activity_page(
+    connection: Connection, *, after: Place | None, limit: int, wanted: TransactionFilter = ALL
+) -> tuple[list[TransactionRecord], Place | None]:
+    """Return a page of transactions in the order of activity, and the place of the last one.
+
+    Args:
+        connection: The database.
+        after: The place of the last transaction of the previous page; ``None`` for the first page.
+        limit: Maximum number of transactions, up to 1,000.
+        wanted: Which transactions the page has.
+    """
+    limit = min(limit, MAX_PAGE_SIZE)
+    found: list[TransactionRecord] = []
+    place = None
+    for ended in (False, True):
+        if (ended and wanted.attention) or (after is not None and after.ended > ended):
+            continue
+        start = after if after is not None and after.ended == ended else None
+        some, last = _part(connection, ended, start, limit - len(found), wanted)
+        found, place = found + some, last or place
+        if len(found) == limit:
+            break
+    return found, place
+
+
+def _part(
+    connection: Connection,
+    ended: bool,
+    after: Place | None,
+    limit: int,
+    wanted: TransactionFilter,
+) -> tuple[list[TransactionRecord], Place | None]:
+    time = transactions.c.ended_at if ended else transactions.c.created_at
+    query = (
+        select(*RECORD_COLUMNS, time.label("place"))
+        .where(ENDED if ended else OPEN, *_conditions(wanted))
+        .order_by(time.desc(), transactions.c.id.desc())
+        .limit(limit)
+    )
+    if after is not None:
+        before = and_(time == after.time, transactions.c.id < after.id)
+        query = query.where(time <= after.time, or_(time < after.time, before))
+    if ended and wanted.since is not None:
+        # Nothing ends before it is registered: the index finds where to stop.
+        query = query.where(time >= wanted.since)
+    rows = connection.execute(query).all()
+    records = read_records(rows)
+    last = Place(ended, rows[-1].place, records[-1].tracked.id) if rows else None
+    return records, last
+
+
+def _conditions(wanted: TransactionFilter) -> Iterable[ColumnElement[bool]]:
+    table = transactions.c
+    if wanted.states:
+        yield table.state.in_(sorted(wanted.states))
+    if wanted.flags:
+        yield or_(*(_has_flag(flag) for flag in sorted(wanted.flags)))
+    if wanted.search:
+        yield _matches(wanted.search)
+    if wanted.since is not None:
+        yield table.created_at >= wanted.since
+    if wanted.attention:
+        yield table.ended_at.is_(None)
+        yield or_(table.flags != "", table.error.is_not(None), table.state == "missing")
+
+
+def _has_flag(flag: Flag) -> ColumnElement[bool]:
+    # Commas around the list, so that no flag is found within another.
+    return ("," + transactions.c.flags + ",").contains(f",{flag},", autoescape=True)
+
+
+def _matches(text: str) -> ColumnElement[bool]:
+    lowered = text.lower()
+    in_id = func.lower(transactions.c.id).startswith(lowered, autoescape=True)
+    return or_(in_id, func.lower(transactions.c.metadata).contains(lowered, autoescape=True))
