@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -118,6 +119,36 @@ async def test_command_gives_up_on_a_silent_server(line: Line, url: str) -> None
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(DBAPIError):
             await asyncio.to_thread(ask)
+
+
+def test_closed_connection_is_waited_for() -> None:
+    ours, servers = socket.socketpair()
+    with ours, servers:
+        wire = postgresql.Wire()
+        wire._attach(ours, None)
+        ours.close()
+        waiting = threading.Thread(target=wire.wait_for_end, args=[PATIENCE])
+        waiting.start()
+        servers.send(b"the end of its last message")
+        waiting.join(0.05)
+        assert waiting.is_alive()
+
+        servers.close()
+
+        waiting.join(PATIENCE)
+        assert not waiting.is_alive()
+        wire.close()
+
+
+def test_wait_for_a_silent_server_ends() -> None:
+    ours, servers = socket.socketpair()
+    with ours, servers:
+        wire = postgresql.Wire()
+        wire._attach(ours, None)
+
+        wire.wait_for_end(0.01)
+
+        wire.close()
 
 
 def test_statements_have_a_timeout_and_migrations_have_none(

@@ -117,6 +117,7 @@ class Database:
             self._engine.dispose()
             self._engine = None
         if self._wire is not None:
+            self._wire.wait_for_end()
             self._wire.close()
         # After the connection: see `owner` for what releasing it earlier would break.
         if self._ownership is not None:

@@ -39,6 +39,10 @@ _STATEMENT_SECONDS = 45
 # A connection can be open without an answer: the server is stopped, or a network drops all
 # packets while the server's kernel or a proxy still acknowledges data.
 SILENCE_TIMEOUT_SECONDS = 55.0
+# How long a closed store waits until the server has released its lock, so that the next program can
+# start at once. Without a response, the server releases it when it notices the end.
+END_SECONDS = 2.0
+_MAX_READ_BYTES = 4_096
 MAX_OPEN_SECONDS = 15.0
 # How long a claim waits for a transaction of an owner whose lease has run out.
 CLAIM_LOCK_MILLISECONDS = 500
@@ -162,6 +166,18 @@ class Wire:
             yield
         finally:
             timer.cancel()
+
+    def wait_for_end(self, seconds: float = END_SECONDS) -> None:
+        """Wait until the server has ended a connection that is closed, and released its lock.
+
+        It does so later than the driver closes the connection. Our descriptor keeps the socket
+        open, and reads its end.
+        """
+        with suppress(OSError):
+            if self._socket is not None:
+                self._socket.settimeout(seconds)
+                while self._socket.recv(_MAX_READ_BYTES):
+                    pass
 
     def close(self) -> None:
         """Close our descriptor of the socket, after its connection is closed."""
