@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,13 @@ def test_package_has_the_licence_and_names_its_pythons(package: Path) -> None:
 
     assert (package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert [word for word in named if word.startswith("3.")] == supported.split()
+
+
+def test_each_fragment_of_the_changelog_has_a_kind() -> None:
+    kinds = "added|changed|deprecated|removed|fixed|security"
+    names = [path.name for path in (ROOT / "changelog.d").glob("*.md")]
+
+    assert [name for name in names if not re.fullmatch(rf"\d+\.({kinds})\.md", name)] == []
 
 
 def test_packages_have_one_version() -> None:
