@@ -1,7 +1,7 @@
 """Section: the options of one part of the program, for the configuration and for Python."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Self, TypeVar, dataclass_transform, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform, get_args
 
 from pydantic import (
     BaseModel,
@@ -12,9 +12,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-
-# Only this metaclass tells pyright how the values of a section are given; pydantic exports none.
-from pydantic._internal._model_construction import ModelMetaclass
 
 from transaction_tracker.domain.numbers import decimal_number
 from transaction_tracker.options.problems import invalid_options
@@ -42,6 +39,13 @@ def number(default: int | None, lowest: int, highest: int, description: str) -> 
     """Declare an option that is a whole number; see `option`."""
     expected = f"a number, {lowest:,} to {highest:,}"
     return option(default, expected, description, ge=lowest, le=highest)
+
+
+# pydantic exports its metaclass under no name. Type checkers must see it as a class.
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 
 @dataclass_transform(frozen_default=True)
