@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +125,23 @@ def test_migrations_lead_to_the_current_schema(
 
 
 def test_head_is_the_newest_revision(empty_url: str) -> None:
-    assert pending_revisions(empty_url) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(empty_url) == [
+        "0001",
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+        "0007",
+        "0009",
+    ]
     assert migrations.pending(None)[-1] == migrations.HEAD
 
 
 def test_each_revision_is_pending_until_it_is_applied(empty_url: str) -> None:
     upgrade(empty_url, "0001")
 
-    assert pending_revisions(empty_url) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(empty_url) == ["0002", "0003", "0004", "0005", "0006", "0007", "0009"]
 
 
 def test_rows_of_version_0_1_are_kept(old_file: Path) -> None:
@@ -210,7 +220,7 @@ def second_url(empty_url: str) -> str:
 
 
 def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
-    assert pending_revisions(second_url) == ["0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(second_url) == ["0003", "0004", "0005", "0006", "0007", "0009"]
 
     migrate(second_url)
 
@@ -343,12 +353,12 @@ def test_event_positions_continue_after_an_upgrade(old_file: Path) -> None:
 
 
 def test_start_without_migration_raises_and_changes_nothing(old_file: Path, empty_url: str) -> None:
-    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0007; migr"):
+    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0009; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(7 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(8 to go\)"):
         Database(empty_url).open(migrate=False)
 
-    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007", "0009"]
     migrate(old_file)
     Database(old_file).open(migrate=False).close()
 
@@ -374,14 +384,23 @@ def test_failed_upgrade_changes_nothing(old_file: Path) -> None:
 
     with closing(sqlite3.connect(old_file)) as connection:
         connection.execute("DROP TABLE counters")
-    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007", "0009"]
     migrate(old_file)
 
 
 def test_listing_pending_revisions_creates_nothing(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
 
-    assert pending_revisions(path) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(path) == [
+        "0001",
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+        "0007",
+        "0009",
+    ]
     assert not path.exists()
 
 
@@ -400,3 +419,27 @@ def test_pending_revisions_can_be_listed_while_the_database_is_used(postgres: An
 
         assert pending_revisions(url) == []
         database.close()
+
+
+def test_transactions_of_the_second_revision_get_the_source_of_the_cursor(second_url: str) -> None:
+    migrate(second_url)
+
+    with connected(second_url) as connection:
+        for table in ("transactions", "events"):
+            sources = connection.exec_driver_sql(f"SELECT DISTINCT source FROM {table}").scalars()
+            assert sources.all() == [SOURCE], table
+
+
+def test_transactions_without_a_cursor_get_the_first_source_that_claims_the_database(
+    second_url: str,
+) -> None:
+    with connected(second_url) as connection:
+        connection.exec_driver_sql("DELETE FROM cursors")
+    migrate(second_url)
+    database = Database(second_url).open()
+
+    database.run([partial(chain.claim, source="http:bank")])
+
+    found = database.run([lambda connection: reading.load_some(connection, ["open"])])[0]
+    database.close()
+    assert [transaction.source for transaction in found] == ["http:bank"]

@@ -1,6 +1,7 @@
 """The states of a transaction and their transitions: pure values, without event loop or network."""
 
 from transaction_tracker.domain.agenda import Agenda
+from transaction_tracker.domain.caip import caip_id, chain_of, local_id, split_caip_id
 from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Fork, KeptChain, Link
 from transaction_tracker.domain.deadlines import Deadlines
 from transaction_tracker.domain.details import (
@@ -13,6 +14,7 @@ from transaction_tracker.domain.details import (
     Transfer,
 )
 from transaction_tracker.domain.errors import (
+    AmbiguousIdError,
     InvalidTransactionError,
     NotTrackedError,
     ParkedError,
@@ -84,6 +86,7 @@ __all__ = [
     "Abandoned",
     "Absent",
     "Agenda",
+    "AmbiguousIdError",
     "BlockRef",
     "BrokenChainError",
     "Buried",
@@ -127,9 +130,13 @@ __all__ = [
     "Transaction",
     "Transfer",
     "Vanished",
+    "caip_id",
+    "chain_of",
     "check_required",
     "compare",
     "decide",
+    "local_id",
     "reregistered",
+    "split_caip_id",
     "transition",
 ]

@@ -1,5 +1,7 @@
 """The errors that the tracker raises for its users."""
 
+from collections.abc import Sequence
+
 
 class TrackerError(Exception):
     """Base class of all errors of this package."""
@@ -7,6 +9,22 @@ class TrackerError(Exception):
 
 class InvalidTransactionError(TrackerError, ValueError):
     """The text is not a valid transaction id of the source."""
+
+
+class AmbiguousIdError(TrackerError, ValueError):
+    """The id fits several sources, and does not say which of them is meant.
+
+    Attributes:
+        id: The id.
+        candidates: The ids that say it, one of each source.
+    """
+
+    def __init__(self, transaction: str, candidates: Sequence[str]) -> None:
+        super().__init__(
+            f"{transaction!r} fits several sources; use one of {', '.join(candidates)}"
+        )
+        self.id = transaction
+        self.candidates = tuple(candidates)
 
 
 class NotTrackedError(TrackerError, LookupError):

@@ -21,6 +21,8 @@ class Registration:
         deadline: Unix seconds; a transaction that is in no block by then expires.
         metadata: JSON object of the user, as text; returned with each event.
         expectation: What the payment must be; each event says whether it is.
+        source: Name of the source in the database; empty if there is only one.
+        given: The id as the user gave it, if that is not ``id``.
 
     Raises:
         ValueError: A value is invalid; the message names it.
@@ -31,6 +33,8 @@ class Registration:
     deadline: float | None = None
     metadata: str = "{}"
     expectation: Expectation | None = None
+    source: str = ""
+    given: str | None = None
 
     def __post_init__(self) -> None:
         check_required(self.required)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from transaction_tracker.domain.caip import caip_id
 from transaction_tracker.domain.details import NO_DETAILS, Details
 from transaction_tracker.domain.facts import BlockRef, Outcome
 from transaction_tracker.domain.states import (
@@ -44,6 +45,9 @@ class Tracked:
         missing_since: When it was first missing; ``None`` unless it is missing or dropped.
         max_fee: Maximum fee in wei per unit of gas.
         flags: Notable conditions besides the state.
+        source: Name of its source in the database; empty if it is not known.
+        given: The id as it was registered, if that is not ``id``: with the chain id, because
+            another source can have a transaction with the same id.
     """
 
     id: str
@@ -62,6 +66,18 @@ class Tracked:
     missing_since: Sighting | None = None
     max_fee: int | None = None
     flags: frozenset[Flag] = frozenset()
+    source: str = field(default="", compare=False)
+    given: str | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The id as it was registered, which is unique over all sources."""
+        return self.given or self.id
+
+    @property
+    def caip_id(self) -> str:
+        """The id with the chain id of its source."""
+        return caip_id(self.source, self.id)
 
     @property
     def final(self) -> bool:
@@ -112,4 +128,4 @@ class Event:
     @property
     def id(self) -> str:
         """Id of the event; the same transition always has the same id."""
-        return f"{self.tracked.id}:{self.tracked.version}"
+        return f"{self.tracked.key}:{self.tracked.version}"

@@ -75,6 +75,8 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
         slot=tracked.slot,
         content=tracked.content,
         max_fee=tracked.max_fee,
+        source=tracked.source,
+        given=tracked.given,
     )
     return Event(tracked.state, after)
 

@@ -8,7 +8,14 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from transaction_tracker.domain import BlockRef, Event, Tracked
 from transaction_tracker.store.chain import frozen_since
 from transaction_tracker.store.pages import last_position
-from transaction_tracker.store.rows import REASON_VALUES, STATE_VALUES, flags, outcome, required
+from transaction_tracker.store.rows import (
+    REASON_VALUES,
+    STATE_VALUES,
+    flags,
+    local_and_given,
+    outcome,
+    required,
+)
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import consumers
 
@@ -41,8 +48,9 @@ def select_entries() -> Select[Any]:
 
 def entry(row: Row[Any]) -> EventRecord:
     """Convert a row to an event."""
+    transaction, given = local_and_given(row.source, row.transaction_id)
     tracked = Tracked(
-        id=row.transaction_id,
+        id=transaction,
         required=required(row.required),
         state=STATE_VALUES[row.state],
         version=row.version,
@@ -56,6 +64,8 @@ def entry(row: Row[Any]) -> EventRecord:
         reason=REASON_VALUES[row.reason],
         deadline=row.deadline,
         flags=flags(row.flags),
+        source=row.source,
+        given=given,
     )
     event = Event(STATE_VALUES[row.previous], tracked)
     return EventRecord(

@@ -19,7 +19,7 @@ from transaction_tracker.store.schema import counters, events, transactions
 
 # Columns that an event and its transaction have in common, and that the tracker does not hold.
 _SHOWN = ("details", "expectation")
-_KEPT = ("metadata", *_SHOWN)
+_KEPT = ("source", "metadata", *_SHOWN)
 _SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
 # Compare and set: a row with another version is not changed.
 _WHERE = ("id", "version")
@@ -35,6 +35,7 @@ _COUNT_ON = (
 class _Kept(NamedTuple):
     """The values of ``_KEPT`` of a transaction."""
 
+    source: str
     metadata: str
     details: str | None
     expectation: str | None
@@ -42,7 +43,8 @@ class _Kept(NamedTuple):
     def after(self, event: Event) -> "_Kept":
         """Return the values after an event."""
         known = details.after(self.details, event)
-        return _Kept(self.metadata, known, expectations.after(self.expectation, event, known))
+        expectation = expectations.after(self.expectation, event, known)
+        return self._replace(details=known, expectation=expectation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class _Move:
 
     @property
     def id(self) -> str:
-        return self.last.tracked.id
+        return self.last.tracked.key
 
     @property
     def ends_or_begins(self) -> bool:
@@ -86,12 +88,12 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     rows = [
         (*event_values(event), *values)
         for event, values in zip(steps, kept, strict=True)
-        if event.tracked.id not in stale
+        if event.tracked.key not in stale
     ]
-    written = tuple(event for event in steps if event.tracked.id not in stale)
+    written = tuple(event for event in steps if event.tracked.key not in stale)
     if not written:
         return 0, ()
-    ended = [event.tracked.id for event in written if event.tracked.final]
+    ended = [event.tracked.key for event in written if event.tracked.final]
     objections.forget(connection, ended)
     first = _count_on(connection, len(written))
     now = time.time()
@@ -103,15 +105,15 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
 
 def _kept_after(connection: Connection, steps: Sequence[Event]) -> list[_Kept]:
     """Return the values of ``_KEPT`` after each event."""
-    ids = list({event.tracked.id for event in steps})
+    ids = list({event.tracked.key for event in steps})
     rows = bulk.select(connection, transactions, ("id", *_KEPT), "id", ids) if ids else ()
     kept = {row[0]: _Kept(*row[1:]) for row in rows}
     found: list[_Kept] = []
     for event in steps:
         # A transaction without a row is stale: its event is not written.
-        before = kept.get(event.tracked.id, _Kept("{}", None, None))
-        kept[event.tracked.id] = before.after(event)
-        found.append(kept[event.tracked.id])
+        before = kept.get(event.tracked.key, _Kept("", "{}", None, None))
+        kept[event.tracked.key] = before.after(event)
+        found.append(kept[event.tracked.key])
     return found
 
 
@@ -131,8 +133,8 @@ def _moves(steps: Sequence[Event], kept: Sequence[_Kept]) -> list[_Move]:
     firsts: dict[str, Event] = {}
     lasts: dict[str, tuple[Event, _Kept]] = {}
     for event, values in zip(steps, kept, strict=True):
-        firsts.setdefault(event.tracked.id, event)
-        lasts[event.tracked.id] = event, values
+        firsts.setdefault(event.tracked.key, event)
+        lasts[event.tracked.key] = event, values
     return [_Move(firsts[key], *last) for key, last in lasts.items()]
 
 

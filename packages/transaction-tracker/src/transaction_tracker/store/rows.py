@@ -22,6 +22,7 @@ from transaction_tracker.domain import (
     Sighting,
     State,
     Tracked,
+    local_id,
 )
 
 TRACKED_COLUMNS = (
@@ -49,6 +50,8 @@ TRACKED_COLUMNS = (
     "gas_used",
     "effects",
 )
+# What `read_tracked` reads. The source of a transaction never changes.
+READ_COLUMNS = (*TRACKED_COLUMNS, "source")
 EVENT_COLUMNS = (
     "transaction_id",
     "version",
@@ -87,7 +90,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
     """Convert a transaction to a row."""
     anchor, outcome, missing = tracked.anchor, tracked.outcome, tracked.missing_since
     return (
-        tracked.id,
+        tracked.key,
         str(tracked.required),
         tracked.state,
         tracked.version,
@@ -114,7 +117,7 @@ def event_values(event: Event) -> tuple[Any, ...]:
     tracked = event.tracked
     anchor = tracked.anchor
     return (
-        tracked.id,
+        tracked.key,
         tracked.version,
         event.previous,
         tracked.state,
@@ -133,15 +136,17 @@ def event_values(event: Event) -> tuple[Any, ...]:
 
 
 def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
-    """Convert rows to transactions; those of one block share one reference to it."""
+    """Convert rows of ``READ_COLUMNS`` to transactions; those of one block share its reference."""
     anchors: dict[str, BlockRef] = {}
     for row in rows:
         number, block = row[6], row[7]
         anchor = anchors.get(block)
         if block is not None and (anchor is None or anchor.number != number):
             anchor = anchors[block] = BlockRef(number, block)
+        source = _shared(row[23])
+        transaction, given = local_and_given(source, row[0])
         yield Tracked(
-            row[0],
+            transaction,
             required(row[1]),
             STATE_VALUES[row[2]],
             row[3],
@@ -157,7 +162,21 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             None if row[16] is None else Sighting(row[16], row[17]),
             None if row[18] is None else int(row[18]),
             flags(row[19]),
+            source,
+            given,
         )
+
+
+def local_and_given(source: str, key: str) -> tuple[str, str | None]:
+    """Return a transaction's id at its source, and the id in the database if it is another one."""
+    transaction = local_id(source, key)
+    return (key, None) if transaction == key else (transaction, key)
+
+
+@lru_cache(maxsize=64)
+def _shared(source: str) -> str:
+    """Return one object for all equal names: a million transactions have one each."""
+    return source
 
 
 def clean(text: str | None) -> str | None:
