@@ -27,7 +27,7 @@ async def checked(expect: Any) -> CheckedItem:
     """Check one registration of a list at a chain."""
     context = TrackerContext(EthereumSource("http://127.0.0.1:1", 1), OpenTransactions(), 12)
     body = orjson.dumps([{"id": "0x" + "1" * 64, "expect": expect}])
-    (found,) = await check_items(read_items(body), context)
+    (found,) = await check_items(read_items(body), [context])
     return found
 
 
@@ -110,7 +110,7 @@ async def test_transaction_without_details_has_none(client: Client) -> None:
     assert (found["details"], found["expectation"]) == (None, None)
     (event,) = found["history"]
     assert (event["details"], event["expectation"]) == (None, None)
-    assert event["payload_version"] == 2
+    assert event["payload_version"] == 3
 
 
 def test_webhook_has_what_was_stored_with_its_event() -> None:

@@ -77,7 +77,8 @@ async def test_webhook_has_the_documented_fields(
         "reason": None,
         "flags": [],
         "metadata": {"order": 7},
-        "payload_version": 2,
+        "payload_version": 3,
+        "caip_id": "tx",
         "details": None,
         "expectation": None,
     }

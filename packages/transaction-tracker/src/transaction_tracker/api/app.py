@@ -29,7 +29,12 @@ from transaction_tracker.api.problems import ProblemError, not_json, response
 from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.service import Service
 from transaction_tracker.api.validation import described
-from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
+from transaction_tracker.domain import (
+    AmbiguousIdError,
+    InvalidTransactionError,
+    NotTrackedError,
+    ParkedError,
+)
 from transaction_tracker.store.owned import OwnedFor
 
 DESCRIPTION = """Track money transactions until their state is final.
@@ -148,6 +153,16 @@ def _handle_errors(app: FastAPI) -> None:
     async def invalid_id(request: Request, error: InvalidTransactionError) -> Response:
         fault = {"detail": str(error), "parameter": "id"}
         found = ProblemError(422, str(error), kind="invalid-transaction", errors=[fault])
+        return response(found, request.state.request_id)
+
+    @app.exception_handler(AmbiguousIdError)
+    async def ambiguous(request: Request, error: AmbiguousIdError) -> Response:
+        fault = {
+            "detail": str(error),
+            "parameter": "id",
+            "candidates": list(error.candidates),
+        }
+        found = ProblemError(409, str(error), kind="ambiguous-id", errors=[fault])
         return response(found, request.state.request_id)
 
     @app.exception_handler(ParkedError)

@@ -3,9 +3,10 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
@@ -29,12 +30,13 @@ from transaction_tracker.domain import (
     MAX_CONFIRMATIONS,
     MAX_ID_CHARACTERS,
     MAX_METADATA_BYTES,
+    AmbiguousIdError,
     InvalidTransactionError,
     Registration,
     State,
     Tag,
 )
-from transaction_tracker.tracker import TrackerContext
+from transaction_tracker.tracker import Place, TrackerContext, place_of, registered_places
 from transaction_tracker.tracker.expectations import FIELDS, InvalidExpectationError
 
 MAX_ITEMS = 10_000
@@ -150,6 +152,7 @@ class AcceptedItem:
     """A registration that was stored."""
 
     id: str
+    caip_id: str
     status: Literal["accepted"]
     state: State
     version: int
@@ -181,11 +184,13 @@ class CheckedItem:
         given: The id in the request, if it is text.
         registration: The registration; ``None`` if there are errors.
         errors: Errors with their JSON pointers.
+        is_ambiguous: Whether the id fits several sources.
     """
 
     given: str | None
     registration: Registration | None
-    errors: tuple[dict[str, str], ...] = ()
+    errors: tuple[dict[str, Any], ...] = ()
+    is_ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,24 +235,29 @@ def _bad(detail: str, pointer: str) -> ProblemError:
     return ProblemError(422, detail, kind="invalid-request", errors=[fault])
 
 
-async def check_items(content: RequestItems, context: TrackerContext) -> list[CheckedItem]:
+async def check_items(
+    content: RequestItems, contexts: Sequence[TrackerContext]
+) -> list[CheckedItem]:
     """Check each registration of a request.
 
     Args:
         content: The registrations.
-        context: Source, which checks ids, and defaults of confirmations and deadline.
+        contexts: The sources, which check ids, with defaults of confirmations and deadline.
     """
     now = time.time()
+    ids = [item.get("id") for item in content.items if isinstance(item, dict)]
+    texts = [each for each in ids if isinstance(each, str) and len(each) <= MAX_ID_CHARACTERS]
+    find = partial(place_of, registered=await registered_places(texts, contexts), contexts=contexts)
     checked: list[CheckedItem] = []
     for item, pointer in zip(content.items, content.pointers(), strict=True):
-        checked.append(_check(item, context, now, pointer))
+        checked.append(_check(item, find, now, pointer))
         if isinstance(item, dict) and item.get("expect") is not None:
             # The checksum of an address takes milliseconds.
             await asyncio.sleep(0)
     return checked
 
 
-def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> CheckedItem:
+def _check(item: Any, find: Callable[[str], Place], now: float, pointer: str) -> CheckedItem:
     given = item.get("id") if isinstance(item, dict) else None
     given = given if isinstance(given, str) else None
     try:
@@ -262,9 +272,12 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
             f"{pointer}/metadata",
         )
     try:
-        key = context.source.identify(wanted.id)
+        place = find(wanted.id)
+    except AmbiguousIdError as error:
+        return _ambiguous(given, error, f"{pointer}/id")
     except InvalidTransactionError as error:
         return _refused(given, str(error), f"{pointer}/id")
+    context = place.context
     try:
         required = context.requirement(wanted.confirmations)
     except ValueError as error:
@@ -276,13 +289,21 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
     try:
         expectation = context.expectation(wanted.expect)
     except InvalidExpectationError as error:
-        place = "expect" if error.field is None else f"expect/{_escaped(error.field)}"
-        return _refused(given, str(error), f"{pointer}/{place}")
+        where = "expect" if error.field is None else f"expect/{_escaped(error.field)}"
+        return _refused(given, str(error), f"{pointer}/{where}")
     deadline = _deadline(wanted, now, context)
     if deadline is not None and deadline <= 0:
         return _refused(given, "expected a time after 1970-01-01", f"{pointer}/deadline")
     try:
-        registration = Registration(key, required, deadline, metadata.decode(), expectation)
+        registration = Registration(
+            place.id,
+            required,
+            deadline,
+            metadata.decode(),
+            expectation,
+            context.source.name,
+            place.given,
+        )
     except ValueError as error:
         # A rule that this function does not check first must not fail the other registrations.
         return _refused(given, str(error), pointer)
@@ -298,6 +319,11 @@ def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> fl
 
 def _refused(given: str | None, detail: str, pointer: str) -> CheckedItem:
     return CheckedItem(given, None, ({"detail": detail, "pointer": pointer},))
+
+
+def _ambiguous(given: str | None, error: AmbiguousIdError, pointer: str) -> CheckedItem:
+    fault = {"detail": str(error), "pointer": pointer, "candidates": list(error.candidates)}
+    return CheckedItem(given, None, (fault,), is_ambiguous=True)
 
 
 def _faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:

@@ -14,8 +14,8 @@ from transaction_tracker.store.feed import EventRecord
 
 TEST_TYPE = "transaction_tracker.test"
 
-# 1 had neither details nor an expectation.
-PAYLOAD_VERSION = 2
+# 1 had neither details nor an expectation, 2 had no caip_id.
+PAYLOAD_VERSION = 3
 
 # Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
 # contain, are percent-encoded.
@@ -210,6 +210,13 @@ class TransitionView:
     ] = PAYLOAD_VERSION
     details: Details
     expectation: Expectation
+    caip_id: Annotated[
+        str,
+        Field(
+            description="Id with the chain id of CAIP-2 before it, unique over all sources: "
+            "eip155:1:0x…."
+        ),
+    ]
 
     @classmethod
     def of(cls, entry: EventRecord, **more: Any) -> Self:
@@ -221,7 +228,8 @@ class TransitionView:
         """
         tracked = entry.event.tracked
         fields: dict[str, Any] = {
-            "id": tracked.id,
+            "id": tracked.key,
+            "caip_id": tracked.caip_id,
             "version": tracked.version,
             "state": tracked.state,
             "previous": entry.event.previous,

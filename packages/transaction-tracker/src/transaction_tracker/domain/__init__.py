@@ -19,6 +19,7 @@ from transaction_tracker.domain.errors import (
     NotTrackedError,
     ParkedError,
     TrackerError,
+    UnknownSourceError,
 )
 from transaction_tracker.domain.expectation import Difference, Expectation, compare
 from transaction_tracker.domain.facts import (
@@ -129,6 +130,7 @@ __all__ = [
     "TrackerError",
     "Transaction",
     "Transfer",
+    "UnknownSourceError",
     "Vanished",
     "caip_id",
     "chain_of",

@@ -27,6 +27,18 @@ class AmbiguousIdError(TrackerError, ValueError):
         self.candidates = tuple(candidates)
 
 
+class UnknownSourceError(TrackerError, LookupError):
+    """The source of a stored transaction is not in the configuration.
+
+    Attributes:
+        source: Its name in the database.
+    """
+
+    def __init__(self, source: str) -> None:
+        super().__init__(f"no configured source follows {source}; add it to [[sources]]")
+        self.source = source
+
+
 class NotTrackedError(TrackerError, LookupError):
     """The transaction was never registered.
 

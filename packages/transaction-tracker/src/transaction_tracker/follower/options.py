@@ -1,7 +1,7 @@
 """Options of the source: the chain, its pace, and when states are final or get worse."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BeforeValidator, Field
 
@@ -11,6 +11,7 @@ from transaction_tracker.options import Section, number, option
 from transaction_tracker.options.values import Seconds
 from transaction_tracker.sources.ethereum.options import ProfileSection, Signatures
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
+from transaction_tracker.sources.http_polling import HttpSection
 
 _MAX_CHAIN_ID = 2**63 - 1
 
@@ -121,6 +122,52 @@ class ChainOptions(Section):
     def chain_profile(self, chain_id: int | None = None) -> ChainProfile:
         """Return the changed profile of the configured chain; of ``chain_id`` if none is set."""
         return profile_of(self.chain_id or chain_id, self.profile.changes)
+
+
+CHAIN_ID_REQUIRED = "is required for one source of several: transaction ids are told apart by it"
+
+
+def source_name() -> Any:
+    """Declare the option that names a source of several."""
+    return option(
+        ...,
+        "1 to 32 of a-z, 0-9 and -",
+        "Name of the source, in the API, in metrics and in logs; unique.",
+        pattern=r"^[a-z0-9-]{1,32}$",
+    )
+
+
+class NamedSource(Protocol):
+    """What tells one source of several from the others."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source in the configuration."""
+
+    @property
+    def chain_id(self) -> int | None:
+        """Chain id, if it is a chain."""
+
+    @property
+    def http(self) -> HttpSection | None:
+        """The service over HTTP, if it is one."""
+
+
+def equal_sources(sources: Sequence[NamedSource]) -> Iterator[tuple[int, str, str]]:
+    """Yield the sources that cannot be told from an earlier one.
+
+    Yields:
+        The place of the source in the list, from 0, its option, and what is wrong with it.
+    """
+    names: dict[object, str] = {}
+    for place, source in enumerate(sources):
+        chain = f"http {source.http.name}" if source.http is not None else source.chain_id
+        if source.name in names.values():
+            yield place, "name", f"must be unique, got {source.name!r} again"
+        elif chain is not None and chain in names:
+            option_name = "chain_id" if source.http is None else "http.name"
+            yield place, option_name, f"must be unique; {names[chain]!r} has {chain} already"
+        names.setdefault(chain if chain is not None else place, source.name)
 
 
 class _Type(Section):

@@ -38,10 +38,15 @@ class RpcEndpoint:
     Args:
         settings: URLs and limits.
         position: Position in the configured order, from 1.
+        source: Name of its source among several; ``None`` for the only source.
     """
 
-    def __init__(self, settings: ProviderSettings, position: int) -> None:
-        self.name = f"{settings.url.host}-{position}"
+    def __init__(
+        self, settings: ProviderSettings, position: int, source: str | None = None
+    ) -> None:
+        # The name of a source has no dot, so names of two sources are never equal.
+        prefix = "" if source is None else f"{source}."
+        self.name = f"{prefix}{settings.url.host}-{position}"
         self.process = f"{PROVIDERS}.{self.name}"
         self.settings = settings
         self.client = _client(settings)

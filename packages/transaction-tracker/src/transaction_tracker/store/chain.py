@@ -57,7 +57,7 @@ def claim(
 
 
 def _take_unowned(connection: Connection, source: str) -> None:
-    """Give the rows of a database of an old version their source, which they do not name."""
+    """Set the source of the rows of an old version, which did not name it."""
     for table in (transactions, events):
         connection.execute(update(table).where(table.c.source == "").values(source=source))
 
@@ -145,6 +145,20 @@ def frozen_sources(connection: Connection) -> dict[str, float]:
     query = select(cursors.c.source, cursors.c.frozen_since).order_by(cursors.c.source)
     rows = connection.execute(query.where(cursors.c.frozen_since.is_not(None)))
     return {row.source: row.frozen_since for row in rows}
+
+
+def load_paused(connection: Connection) -> frozenset[str]:
+    """Return the names of the sources that an operator has paused."""
+    query = select(cursors.c.source).where(cursors.c.paused_since.is_not(None))
+    return frozenset(connection.execute(query).scalars())
+
+
+def set_paused(connection: Connection, source: str, paused: bool) -> None:
+    """Store whether an operator has paused a source, also one that has never run."""
+    since = time.time() if paused else None
+    mine = update(cursors).where(cursors.c.source == source)
+    if not connection.execute(mine.values(paused_since=since)).rowcount:
+        connection.execute(insert(cursors), {"source": source, "paused_since": since})
 
 
 def _add(connection: Connection, source: str, links: Sequence[Link], keep: int) -> None:

@@ -36,7 +36,7 @@ def load(connection: Connection, source: str | None = None) -> tuple[StandingObj
     theirs = objections.c.transaction_id == transactions.c.id
     query = select(objections, transactions.c.source).join(transactions, theirs).where(OPEN)
     if source is not None:
-        query = query.where(transactions.c.source == source)
+        query = query.where(transactions.c.source.in_((source, "")))
     return tuple(map(_objection, connection.execute(query)))
 
 

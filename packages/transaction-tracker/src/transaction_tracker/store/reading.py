@@ -1,6 +1,7 @@
 """Load transactions and their events."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, func, select
 
@@ -48,7 +49,13 @@ def load_local(connection: Connection, source: str, ids: Collection[str]) -> lis
         ids: Ids at the source.
     """
     keys = [key for transaction in ids for key in keys_of(source, transaction)]
-    return [tracked for tracked in load_some(connection, keys) if tracked.source in (source, "")]
+    found = load_some(connection, keys)
+    # A row of an old version belongs to the only source, which has not claimed it yet.
+    return [
+        tracked if tracked.source else replace(tracked, source=source)
+        for tracked in found
+        if not source or tracked.source in (source, "")
+    ]
 
 
 def keys_of(source: str, transaction: str) -> tuple[str, ...]:
@@ -83,7 +90,7 @@ def load_anchored(
     """
     query = _TRACKED.where(ENDED, transactions.c.block_hash == block_hash)
     if source is not None:
-        query = query.where(transactions.c.source == source)
+        query = query.where(transactions.c.source.in_((source, "")))
     return list(read_tracked(connection.execute(query)))
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -26,18 +26,19 @@ def register(connection: Connection, registrations: Sequence[Registration]) -> S
     """
     # Reversed: of several registrations of one transaction, the first one counts.
     wanted = {_place(registration): registration for registration in reversed(registrations)}
-    known = _by_place(_load(connection, wanted.values()))
+    known = _load(connection, wanted.values())
     new = _insert(connection, [wanted[place] for place in wanted if place not in known])
-    parked = [tracked.key for tracked in known.values() if tracked.error is not None]
+    parked = {place: each.key for place, each in known.items() if each.error is not None}
     if parked:
-        _set_errors(connection, parked, None)
-        known |= _by_place(load_some(connection, parked))
+        _set_errors(connection, list(parked.values()), None)
+        known |= _load(connection, [wanted[place] for place in parked])
     back = {place: tracked for place, tracked in known.items() if tracked.state == "untracked"}
     # Before the event, which is stored with the current metadata and expectation.
     _set_given(connection, [(tracked.key, wanted[place]) for place, tracked in back.items()])
     steps = [reregistered(tracked, wanted[place]) for place, tracked in back.items()]
     position, events = record(connection, steps)
-    known |= _by_place(event.tracked for event in events)
+    places = {tracked.key: place for place, tracked in back.items()}
+    known |= {places[event.tracked.key]: event.tracked for event in events}
     return Stored((*known.values(), *new), events, position=position)
 
 
@@ -61,17 +62,16 @@ def _place(registration: Registration) -> _Place:
     return registration.source, registration.id
 
 
-def _by_place(transactions: Iterable[Tracked]) -> dict[_Place, Tracked]:
-    return {(tracked.source, tracked.id): tracked for tracked in transactions}
-
-
-def _load(connection: Connection, registrations: Iterable[Registration]) -> Iterator[Tracked]:
-    """Yield those of the transactions that are stored."""
+def _load(connection: Connection, registrations: Iterable[Registration]) -> dict[_Place, Tracked]:
+    """Return those of the transactions that are stored."""
     ids = defaultdict[str, list[str]](list)
     for registration in registrations:
         ids[registration.source].append(registration.id)
-    for source, some in ids.items():
-        yield from load_local(connection, source, some)
+    return {
+        (source, tracked.id): tracked
+        for source, some in ids.items()
+        for tracked in load_local(connection, source, some)
+    }
 
 
 def _insert(connection: Connection, registrations: Sequence[Registration]) -> list[Tracked]:

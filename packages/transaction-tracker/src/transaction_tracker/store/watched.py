@@ -43,7 +43,7 @@ def confirmed_since(
         columns.updated_at >= since,
     )
     if source is not None:
-        query = query.where(columns.source == source)
+        query = query.where(columns.source.in_((source, "")))
     rows = connection.execute(query.order_by(columns.updated_at))
     return [Confirmed(local_id(row.source, row.id), row.updated_at) for row in rows]
 

@@ -5,10 +5,13 @@ from transaction_tracker.tracker.context import (
     REGISTRY,
     SUPERVISOR,
     CheckTransaction,
+    ProcessNames,
+    Sources,
     TrackerContext,
     TransactionUntracked,
     via,
 )
+from transaction_tracker.tracker.places import Place, locate, place_of, places, registered_places
 from transaction_tracker.tracker.process import TransactionTracker, Until
 
 __all__ = [
@@ -16,9 +19,16 @@ __all__ = [
     "REGISTRY",
     "SUPERVISOR",
     "CheckTransaction",
+    "Place",
+    "ProcessNames",
+    "Sources",
     "TrackerContext",
     "TransactionTracker",
     "TransactionUntracked",
     "Until",
+    "locate",
+    "place_of",
+    "places",
+    "registered_places",
     "via",
 ]

@@ -8,6 +8,7 @@ from transaction_tracker.api.routes import (
     events,
     health,
     providers,
+    sources,
     tokens,
     transactions,
 )
@@ -20,6 +21,7 @@ ROUTERS = (
     deliveries.router,
     alerts.router,
     providers.router,
+    sources.router,
     tokens.router,
     health.router,
 )

@@ -1,0 +1,144 @@
+"""Ids of several sources: with a chain id, without one, and of no source."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from transaction_tracker import TransactionTracker
+from transaction_tracker.domain import AmbiguousIdError, InvalidTransactionError
+
+from ..tracker.support import submit  # noqa: TID252
+from .conftest import Places, Running
+
+HASH = "0x" + "ab" * 32
+
+
+async def refused(service: Running, path: str, body: object = None) -> tuple[int, Any]:
+    """Send a request, and return the status and the problem."""
+    url = f"{service.client.url}{path}"
+    session = service.client._session
+    request = session.get(url) if body is None else session.post(url, json=body)
+    async with request as response:
+        return response.status, await response.json()
+
+
+async def test_equal_hash_is_followed_on_each_chain(places: Places, service: Running) -> None:
+    first = submit(places.main)
+    # Replayed: a transaction without a chain id has the same hash on each chain.
+    places.other.chain.add(replace(first, chain_id=31338))
+    ids = [f"eip155:31337:{first.hash}", f"eip155:31338:{first.hash}"]
+    await service.client.post("/v1/transactions", [{"id": one} for one in ids])
+
+    await places.main.mine(2)
+
+    done = await service.client.reach(ids[0], "confirmed")
+    waits = await service.client.get(f"/v1/transactions/{ids[1]}")
+    assert (done["id"], done["caip_id"]) == (ids[0], ids[0])
+    assert waits["state"] in ("registered", "pending")
+    await places.other.mine(2)
+    await service.client.reach(ids[1], "confirmed")
+
+
+async def test_plain_hash_of_several_chains_is_ambiguous(service: Running) -> None:
+    status, problem = await refused(service, "/v1/transactions", {"id": HASH})
+
+    candidates = [f"eip155:31337:{HASH}", f"eip155:31338:{HASH}"]
+    assert status == 409
+    assert problem["type"].endswith(":ambiguous-id")
+    assert problem["errors"][0]["candidates"] == candidates
+    assert problem["errors"][0]["pointer"] == "#/id"
+
+
+async def test_ambiguous_id_of_a_list_does_not_refuse_the_others(service: Running) -> None:
+    body = [{"id": HASH}, {"id": f"eip155:31338:{HASH}"}]
+
+    reply = await service.client.post("/v1/transactions", body)
+
+    assert (reply["accepted"], reply["refused"]) == (1, 1)
+
+
+async def test_plain_hash_means_the_only_registered_one(service: Running) -> None:
+    full = f"eip155:31338:{HASH}"
+    await service.client.post("/v1/transactions", [{"id": full}])
+
+    found = await service.client.get(f"/v1/transactions/{HASH}")
+
+    assert found["id"] == full
+
+
+async def test_plain_hash_of_two_registered_ones_is_ambiguous(service: Running) -> None:
+    ids = [f"eip155:{chain}:{HASH}" for chain in (31337, 31338)]
+    await service.client.post("/v1/transactions", [{"id": one} for one in ids])
+
+    status, problem = await refused(service, f"/v1/transactions/{HASH}")
+
+    assert status == 409
+    assert problem["errors"][0]["candidates"] == ids
+
+
+async def test_id_that_fits_one_source_needs_no_chain_id(places: Places, service: Running) -> None:
+    places.bank.answer = lambda request: {"status": "settled"}
+    await service.client.post("/v1/transactions", {"id": "PAY-7"})
+
+    found = await service.client.reach("PAY-7", "confirmed")
+
+    assert (found["id"], found["caip_id"]) == ("PAY-7", "http:example-bank:PAY-7")
+    again = await service.client.get("/v1/transactions/http:example-bank:PAY-7")
+    assert again["id"] == "PAY-7"
+
+
+async def test_unknown_chain_is_refused_with_the_field(service: Running) -> None:
+    status, problem = await refused(service, "/v1/transactions", {"id": f"eip155:5:{HASH}"})
+
+    assert status == 422
+    assert problem["errors"][0]["pointer"] == "#/id"
+    assert "eip155:31337, eip155:31338, http:example-bank, got one of eip155:5" in problem["detail"]
+
+
+async def test_unregistered_hash_is_not_tracked(service: Running) -> None:
+    status, _ = await refused(service, f"/v1/transactions/{HASH}")
+
+    assert status == 404
+
+
+async def test_events_have_the_id_as_registered_and_the_full_one(
+    places: Places, service: Running
+) -> None:
+    places.bank.answer = lambda request: {"status": "settled"}
+    await service.client.post("/v1/transactions", {"id": "PAY-8"})
+    await service.client.reach("PAY-8", "confirmed")
+
+    page = await service.client.get("/v1/events", transaction="http:example-bank:PAY-8")
+
+    assert {event["transaction"] for event in page["events"]} == {"PAY-8"}
+    assert {event["caip_id"] for event in page["events"]} == {"http:example-bank:PAY-8"}
+
+
+async def test_python_programs_get_the_same_answers(places: Places, service: Running) -> None:
+    tx = submit(places.other)
+    full = f"eip155:31338:{tx.hash}"
+    with pytest.raises(AmbiguousIdError, match="eip155:31337"):
+        await TransactionTracker.start(tx.hash)
+    with pytest.raises(InvalidTransactionError, match="fits none of the sources"):
+        await TransactionTracker.start("nonsense")
+
+    pid = await TransactionTracker.start(full)
+
+    assert TransactionTracker.lookup(tx.hash) == pid
+    await places.other.mine(2)
+    assert (await TransactionTracker.wait(tx.hash, timeout=50)).state == "confirmed"
+    assert (await TransactionTracker.status(full)).key == full
+
+
+async def test_untracked_and_rechecked_transactions_are_found_by_each_id(
+    places: Places, service: Running
+) -> None:
+    full = f"eip155:31338:{submit(places.other).hash}"
+    await service.client.post("/v1/transactions", {"id": full})
+    plain = full.rpartition(":")[2]
+
+    await TransactionTracker.recheck(plain)
+    ended = await TransactionTracker.untrack(plain)
+
+    assert (ended.state, ended.key) == ("untracked", full)
