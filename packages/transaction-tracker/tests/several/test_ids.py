@@ -3,11 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import pytest
 
-from transaction_tracker import TransactionTracker
+from beamish import StartError
+from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
+from transaction_tracker.api import WEB, Web, WebOptions
 from transaction_tracker.domain import AmbiguousIdError, InvalidTransactionError
 
+from ..service.client import Client  # noqa: TID252
 from ..tracker.support import submit  # noqa: TID252
 from .conftest import Places, Running
 
@@ -142,3 +146,80 @@ async def test_untracked_and_rechecked_transactions_are_found_by_each_id(
     ended = await TransactionTracker.untrack(plain)
 
     assert (ended.state, ended.key) == ("untracked", full)
+
+
+async def test_id_that_is_too_long_with_its_chain_id_is_refused(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    main, other, bank = places.settings.sources
+    assert bank.http is not None
+    http = bank.http.replace(id_pattern="[a-z]+")
+    settings = places.settings.replace(sources=(main, other, bank.replace(http=http)))
+    async with TransactionTrackerApplication(settings) as application:
+        service = Running(application, Client(await Web.url(WEB), session))
+
+        status, problem = await refused(service, "/v1/transactions", {"id": "x" * 190})
+
+    assert status == 422
+    assert "at most 200 characters with its chain id, got 208" in problem["detail"]
+
+
+async def test_only_source_accepts_ids_with_its_chain_id(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    tx = submit(places.main)
+    settings = Settings(
+        places.main.url, confirmations=2, poll_interval=0.01, web=WebOptions(port=0)
+    )
+    async with TransactionTrackerApplication(settings) as application:
+        service = Running(application, Client(await Web.url(WEB), session))
+        full = f"eip155:31337:{tx.hash}"
+        await service.client.post("/v1/transactions", {"id": full})
+        await places.main.mine(2)
+
+        ended = await service.client.reach(tx.hash, "confirmed")
+        status, problem = await refused(service, f"/v1/transactions/eip155:5:{tx.hash}")
+
+    assert (ended["id"], ended["caip_id"]) == (full, full)
+    assert status == 422
+    assert "expected an id of eip155:31337, got one of eip155:5" in problem["detail"]
+
+
+async def test_transactions_of_the_only_source_are_followed_with_others(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    tx = submit(places.main)
+    alone = Settings(places.main.url, confirmations=2, database=places.database)
+    async with TransactionTrackerApplication(alone):
+        await TransactionTracker.start(tx.hash)
+
+    async with TransactionTrackerApplication(places.settings):
+        client = Client(await Web.url(WEB), session)
+        reply = await client.post("/v1/transactions", {"id": tx.hash})
+        await places.main.mine(2)
+        ended = await client.reach(tx.hash, "confirmed")
+
+    assert reply["results"][0]["id"] == tx.hash
+    assert (ended["id"], ended["caip_id"]) == (tx.hash, f"eip155:31337:{tx.hash}")
+
+
+async def test_only_source_refuses_a_database_with_several(places: Places) -> None:
+    async with TransactionTrackerApplication(places.settings):
+        pass
+    alone = Settings(places.main.url, database=places.database)
+
+    with pytest.raises(StartError) as caught:
+        async with TransactionTrackerApplication(alone):
+            pass
+
+    assert r"list each of them in [[sources]]" in causes(caught.value)
+
+
+def causes(error: BaseException) -> str:
+    """Return the texts of an error and of its causes."""
+    texts = []
+    found: BaseException | None = error
+    while found is not None:
+        texts.append(str(found))
+        found = found.__cause__
+    return "; ".join(texts)

@@ -7,11 +7,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from beamish import GenServer, process
+from beamish import GenServer, IgnoredError, process
 from transaction_tracker import TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web
-from transaction_tracker.service.runner import SOURCES, SourceRunner
+from transaction_tracker.service import tree
+from transaction_tracker.service.runner import SOURCES, SourceRunner, WaitForSources
 from transaction_tracker.service.source_tree import SourceTree
+from transaction_tracker.sources.http_polling import HttpPollingSource
 from transaction_tracker.tracker import FOLLOWER, REGISTRY, SUPERVISOR
 from txtrack_devnode.faults import Hang, NotJson
 
@@ -165,8 +167,8 @@ async def test_wrong_chain_of_one_source_does_not_stop_the_others(
 async def test_service_is_not_ready_if_no_source_moves(
     places: Places, service: Running, session: aiohttp.ClientSession
 ) -> None:
-    for tree in service.application.sources:
-        tree.state.failed("it broke")
+    for each in service.application.sources:
+        each.state.failed("it broke")
 
     async with session.get(f"{service.client.url}/readyz") as response:
         problem = await response.json()
@@ -231,3 +233,51 @@ async def test_restarted_store_restarts_all_sources(places: Places, service: Run
     async with asyncio.timeout(50):
         client = Client(await Web.url(WEB), service.client._session)
         await others_work(places, client)
+
+
+async def test_source_that_was_killed_starts_again_by_itself(service: Running) -> None:
+    pid = process.whereis(f"{SOURCES}.other")
+    assert pid is not None
+
+    process.exit(pid, "kill")
+
+    await eventually(lambda: process.whereis(f"{SOURCES}.other") not in (None, pid))
+    await eventually(lambda: tree_of(service, "other").state.name == "running")
+
+
+async def test_pause_ends_an_attempt_to_start(
+    places: Places, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "START_SECONDS", 0.01)
+    places.other.faults.inject(Hang())
+    runner = SourceRunner.name_of("other")
+    settings = places.settings
+    async with TransactionTrackerApplication(settings.replace(sources=settings.sources[1:])) as app:
+        assert app.sources[0].state.name in ("starting", "failed")
+        await SourceRunner.pause(runner)
+
+        places.other.faults.clear()
+
+        await eventually(lambda: process.whereis(f"{SOURCES}.other") is None)
+        requests = places.other.http_requests
+        await others_of_bank(places, Client(await Web.url(WEB), session))
+        assert places.other.http_requests == requests
+        assert app.sources[0].state.name == "paused"
+
+
+async def others_of_bank(places: Places, client: Client) -> None:
+    places.bank.answer = lambda request: {"status": "settled"}
+    await client.post("/v1/transactions", {"id": "PAY-1"})
+    await client.reach("PAY-1", "confirmed")
+
+
+async def test_start_does_not_wait_for_a_source_that_hangs(places: Places) -> None:
+    options = places.settings.sources[2]
+    assert options.http is not None
+    source = HttpPollingSource.of(options.http)
+    never_started = SourceTree(options, source=source, label="bank")
+
+    with pytest.raises(IgnoredError):
+        await WaitForSources.start([never_started], 0.01)
+
+    assert not never_started.state.attempted.is_set()

@@ -206,7 +206,7 @@ class WaitForSources(GenServer):
         seconds: Maximum time.
     """
 
-    def __init__(self, trees: Sequence[SourceTree], seconds: float = START_SECONDS) -> None:
+    def __init__(self, trees: Sequence[SourceTree], seconds: float) -> None:
         self._trees = trees
         self._seconds = seconds
 

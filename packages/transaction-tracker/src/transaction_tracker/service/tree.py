@@ -31,7 +31,13 @@ from transaction_tracker.service.controls import SourceControl, SourceProviders
 from transaction_tracker.service.metrics import SourceReading, read_gauges
 from transaction_tracker.service.notify import ready
 from transaction_tracker.service.retention import RETENTION, Retention
-from transaction_tracker.service.runner import RUNNERS, SOURCES, SourceRunner, WaitForSources
+from transaction_tracker.service.runner import (
+    RUNNERS,
+    SOURCES,
+    START_SECONDS,
+    SourceRunner,
+    WaitForSources,
+)
 from transaction_tracker.service.settings import Settings
 from transaction_tracker.service.source_tree import SourceTree
 from transaction_tracker.slices import Slices
@@ -210,7 +216,7 @@ class TransactionTrackerApplication(Application):
             Registry.child_spec(keys="unique", name=REGISTRY, meta={TrackerContext.KEY: contexts}),
             DynamicSupervisor.child_spec(name=SOURCES),
             Supervisor.child_spec(runners, strategy="one_for_one", name=RUNNERS),
-            WaitForSources.child_spec(self._trees),
+            WaitForSources.child_spec(self._trees, START_SECONDS),
         ]
 
     def _store(self) -> ChildSpec:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from transaction_tracker.domain import (
+    MAX_ID_CHARACTERS,
     AmbiguousIdError,
     InvalidTransactionError,
     NotTrackedError,
@@ -59,9 +60,13 @@ def places(text: str, contexts: Sequence[TrackerContext] | None = None) -> Seque
     errors: list[InvalidTransactionError] = []
     for context in contexts:
         try:
-            found.append(Place(context, context.source.identify(text)))
+            place = Place(context, context.source.identify(text))
+            if len(contexts) > 1:
+                _check_length(place)
         except InvalidTransactionError as error:
             errors.append(error)
+        else:
+            found.append(place)
     if found:
         return found
     raise _unknown_chain(text, contexts) or _unfit(errors)
@@ -154,6 +159,15 @@ async def _registered(place: Place) -> Tracked | None:
 
 async def _load(keys: Sequence[str]) -> list[Tracked]:
     return await Store.run(partial(load_some, ids=keys))
+
+
+def _check_length(place: Place) -> None:
+    """Raise an error if the id is too long to be stored with the chain id."""
+    if len(place.caip_id) > MAX_ID_CHARACTERS:
+        raise InvalidTransactionError(
+            f"an id must have at most {MAX_ID_CHARACTERS} characters with its chain id, "
+            f"got {len(place.caip_id)}"
+        )
 
 
 def _unknown_chain(text: str, contexts: Sequence[TrackerContext]) -> InvalidTransactionError | None:
