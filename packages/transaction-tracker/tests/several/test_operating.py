@@ -141,6 +141,20 @@ async def test_source_is_checked_by_the_service(places: Places, service: Running
     assert ill["problem"]
 
 
+async def test_transactions_are_listed_by_source(service: Running, txtrack: Txtrack) -> None:
+    ids = [f"eip155:31338:0x{'ab' * 32}", "PAY-1"]
+    await service.client.post("/v1/transactions", [{"id": one} for one in ids])
+
+    page = await service.client.get("/v1/transactions", source="bank")
+    _, listed, _ = await txtrack("ls", "--source", "other", "--json", "--url", service.client.url)
+    status, _, errors = await txtrack("ls", "--source", "none", "--url", service.client.url)
+
+    assert [one["id"] for one in page["transactions"]] == ["PAY-1"]
+    assert [json.loads(line)["id"] for line in listed.splitlines()] == [ids[0]]
+    assert status == 1
+    assert "unknown source" in errors
+
+
 async def test_metrics_of_several_sources_have_a_label(places: Places, service: Running) -> None:
     await service.client.post("/v1/transactions", {"id": "PAY-1"})
 

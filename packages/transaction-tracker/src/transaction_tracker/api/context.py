@@ -11,7 +11,7 @@ from fastapi import Request
 from beamish import ExitError
 from transaction_tracker.api.access import Tokens
 from transaction_tracker.api.options import WebOptions
-from transaction_tracker.api.problems import too_many
+from transaction_tracker.api.problems import ProblemError, too_many
 from transaction_tracker.api.service import Service, SourceAccess
 from transaction_tracker.store import Store, StoreError
 from transaction_tracker.store.pages import touch
@@ -94,6 +94,16 @@ class ApiContext:
         self.waiters = ConcurrencyLimit(options.max_waiters, "requests wait", "too-many-waiters")
         self.streams = ConcurrencyLimit(options.max_streams, "streams are open", "too-many-streams")
         self.store_fault = CachedValue(_PROBE_SECONDS, _store_fault)
+
+    def source_named(self, name: str) -> SourceAccess:
+        """Return a source of several by its name, or raise a problem with status 404."""
+        for source in self.service.sources:
+            if source.name == name:
+                return source
+        detail = "unknown source; GET /v1/sources lists the sources"
+        if not self.service.sources:
+            detail = "this service has one source, without a name; list it in [[sources]]"
+        raise ProblemError(404, detail, kind="unknown-source")
 
     def degraded(self, source: str = "") -> bool:
         """Return whether the states of a source's open transactions can be out of date."""

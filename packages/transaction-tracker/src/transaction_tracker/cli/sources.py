@@ -27,7 +27,7 @@ app = App(
 
 Facts = Mapping[str, Any]
 
-NONE = "this service has one source, without a name; list it in [[sources]] to name it"
+NONE = "this service has one source, without a name; list it in [[sources]]"
 
 _COLUMNS = ("source", "chain", "state", "condition", "head", "tip", "open", "providers", "reason")
 

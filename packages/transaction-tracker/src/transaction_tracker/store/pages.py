@@ -41,7 +41,12 @@ class TransactionRecord:
 
 
 def transactions_page(
-    connection: Connection, *, after: str | None, limit: int, states: Collection[State] = ()
+    connection: Connection,
+    *,
+    after: str | None,
+    limit: int,
+    states: Collection[State] = (),
+    source: str | None = None,
 ) -> list[TransactionRecord]:
     """Return a page of transactions in the order of their ids.
 
@@ -50,12 +55,15 @@ def transactions_page(
         after: The last id of the previous page; ``None`` for the first page.
         limit: Maximum number of transactions, up to 1,000.
         states: Only transactions in one of these states. Default: all.
+        source: Only transactions of the source with this name in the database. Default: all.
     """
     query = select(*_TRACKED, *_KEPT).order_by(transactions.c.id).limit(min(limit, MAX_PAGE_SIZE))
     if after is not None:
         query = query.where(transactions.c.id > after)
     if states:
         query = query.where(transactions.c.state.in_(sorted(states)))
+    if source is not None:
+        query = query.where(transactions.c.source == source)
     return _kept(connection.execute(query).all())
 
 

@@ -2,8 +2,9 @@
 
 import { Refused, json, text } from "./api.js";
 import { OPEN, byId, count, el, latency, moment, renderer, span, words } from "./dom.js";
+import { chosen, several } from "./sources.js";
 
-const GAUGE = /^transaction_tracker_(\w+?)(?:\{state="(\w+)"\})? (\S+)$/gm;
+const GAUGE = /^transaction_tracker_(\w+?)(?:\{(?:source="([a-z0-9-]+)",?)?(?:state="(\w+)")?\})? (\S+)$/gm;
 // Counting the deliveries of all endpoints is slow.
 const OUTBOX_MS = 30_000;
 // Further failing or disabled endpoints are only counted.
@@ -39,9 +40,12 @@ async function readiness(signal) {
 
 function read(page) {
   const gauges = { states: {} };
-  for (const [, name, state, value] of page.matchAll(GAUGE)) {
-    if (name === "tracked") gauges.states[state] = Number(value);
-    else gauges[name] = Number(value);
+  for (const [, name, source, state, value] of page.matchAll(GAUGE)) {
+    if (source !== undefined && chosen() && source !== chosen()) continue;
+    const number = Number(value);
+    if (name === "tracked") gauges.states[state] = (gauges.states[state] ?? 0) + number;
+    else if (name === "parked") gauges.parked = (gauges.parked ?? 0) + number;
+    else gauges[name] = Math.max(gauges[name] ?? number, number);
   }
   return gauges;
 }
@@ -143,7 +147,8 @@ function cards({ faults, providers, deliveries, gauges, endpoints: targets }) {
   const { states } = gauges;
   const open = Object.keys(OPEN).reduce((total, state) => total + (states[state] ?? 0), 0);
   const all = Object.values(states).reduce((total, one) => total + one, 0);
-  const head = providers.find((one) => one.state === "active")?.head ?? null;
+  const own = several() ? providers.filter((one) => one.name.startsWith(`${chosen()}.`)) : providers;
+  const head = own.find((one) => one.state === "active")?.head ?? null;
   const late = gauges.head_lag_blocks;
   const dead = sum(targets, "dead");
   return [

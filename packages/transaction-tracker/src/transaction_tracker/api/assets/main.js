@@ -7,6 +7,7 @@ import * as detail from "./detail.js";
 import * as door from "./door.js";
 import { byId, setText, span, tick } from "./dom.js";
 import * as health from "./health.js";
+import * as sources from "./sources.js";
 import * as stream from "./stream.js";
 import * as table from "./table.js";
 import { Bell, NEVER_MS, sleep } from "./waiting.js";
@@ -54,6 +55,7 @@ async function untilVisible() {
 async function follow(signal) {
   // One request first, so that a wrong token is sent only once.
   await json("v1/deliveries", signal);
+  await sources.load(signal);
   byId("inside").hidden = false;
   await Promise.race([
     stream.follow(signal, happened, connected),

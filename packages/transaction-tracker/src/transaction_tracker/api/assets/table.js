@@ -2,6 +2,7 @@
 
 import { json } from "./api.js";
 import { ENDED, OPEN, ago, badge, byId, count, el, fill, flagList, setText, words } from "./dom.js";
+import { chosen as chosenSource, onChoice, several, sourceOf } from "./sources.js";
 import { Bell, NEVER_MS } from "./waiting.js";
 
 const SIZE = 50;
@@ -35,6 +36,7 @@ export const touch = () => changed.ring();
 function path() {
   const query = new URLSearchParams({ limit: SIZE });
   for (const state of chosen) query.append("state", state);
+  if (chosenSource()) query.set("source", chosenSource());
   if (cursors.at(-1) !== null) query.set("cursor", cursors.at(-1));
   return `v1/transactions?${query}`;
 }
@@ -76,6 +78,7 @@ function choose(state, button) {
   turn([null]);
 }
 
+onChoice(() => turn([null]));
 fill(byId("states"), ...[...Object.keys(OPEN), ...Object.keys(ENDED)].map(chip));
 
 // -- Rows
@@ -106,7 +109,7 @@ function put(one, place) {
 
 function made(id) {
   const link = el("a", { href: `#${encodeURIComponent(id)}` }, id);
-  const cells = ["states", "id foreign", "number", "number wide", "foreign wide", "number wide"];
+  const cells = ["states", "id foreign", "foreign", "number", "number wide", "foreign wide", "number wide"];
   const row = el("tr", {}, ...cells.map((name) => el("td", { class: name })));
   fill(row.children[1], link);
   rows.set(id, row);
@@ -119,8 +122,10 @@ function write(row, one) {
   if (row.dataset.facts === facts) return;
   row.classList.toggle("fresh", row.dataset.version !== undefined && row.dataset.version !== String(one.version));
   Object.assign(row.dataset, { facts, version: one.version });
-  const [state, , confirmations, block, metadata, time] = row.children;
+  const [state, , source, confirmations, block, metadata, time] = row.children;
   fill(state, badge(one.state), ...flagList(one.flags), parked(one));
+  source.hidden = !several();
+  fill(source, several() ? sourceOf(one) : null);
   fill(confirmations, depth(one));
   fill(block, one.block ? count(one.block.number) : "–");
   fill(metadata, brief(one.metadata));

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from transaction_tracker.api.answers import ADMIN, READ, Api, answer, problems, shows
 from transaction_tracker.api.context import ApiContext
-from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.service import SourceAccess
 
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
@@ -100,26 +99,16 @@ async def resume(name: Name, api: Api) -> Response:
 )
 async def check(name: Name, api: Api) -> Response:
     """Check a source now: its chain, and whether it makes progress."""
-    problem = await _source(api, name).check()
+    problem = await api.source_named(name).check()
     return answer(SourceCheck(name=name, ok=not problem, problem=problem or None))
 
 
 async def _do(
     api: ApiContext, name: str, action: Callable[[SourceAccess], Awaitable[None]]
 ) -> Response:
-    source = _source(api, name)
+    source = api.source_named(name)
     await action(source)
     return answer(_view(source))
-
-
-def _source(api: ApiContext, name: str) -> SourceAccess:
-    for source in api.service.sources:
-        if source.name == name:
-            return source
-    detail = "unknown source; GET /v1/sources lists the sources"
-    if not api.service.sources:
-        detail = "this service has one source, without a name; list it in [[sources]] to name it"
-    raise ProblemError(404, detail, kind="unknown-source")
 
 
 def _view(source: SourceAccess) -> SourceView:

@@ -129,7 +129,10 @@ def _result(item: CheckedItem, stored: Iterator[Tracked]) -> AcceptedItem | Refu
     "",
     operation_id="listTransactions",
     dependencies=[READ],
-    responses={200: shows(TransactionPage, "A page, in the order of the ids."), **problems(422)},
+    responses={
+        200: shows(TransactionPage, "A page, in the order of the ids."),
+        **problems(404, 422),
+    },
 )
 async def list_transactions(
     api: Api,
@@ -138,10 +141,14 @@ async def list_transactions(
     ],
     cursor: cursors.TransactionCursor = None,
     limit: Limit = 100,
+    source: Annotated[
+        str | None, Query(max_length=32, description="Only of the source with this name.")
+    ] = None,
 ) -> Response:
-    """List transactions, by state if wanted."""
+    """List transactions, by state and by source if wanted."""
     after = None if cursor is None else cursors.transaction_at(cursor)
-    page = partial(transactions_page, after=after, limit=limit, states=state)
+    stored = None if source is None else api.source_named(source).source
+    page = partial(transactions_page, after=after, limit=limit, states=state, source=stored)
     rows = await Store.run(page)
     degraded = {tracked.source for tracked in (kept.tracked for kept in rows)}
     degraded = {source for source in degraded if api.degraded(source)}
