@@ -45,20 +45,22 @@ EVENTS: list[tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]] = [
 
 def known() -> dict[str, dict[str, set[str]]]:
     """Return the labels of each sample on a metrics page that has all metrics, with the values."""
-    metrics = Metrics(runtime=False)
+    metrics, labelled = Metrics(runtime=False), Metrics(runtime=False, sources={"a": "main"})
     metrics.attach()
+    labelled.attach()
     try:
         for event, numbers, facts in EVENTS:
-            telemetry.execute(("transaction_tracker", *event), numbers, facts)
+            telemetry.execute(("transaction_tracker", *event), numbers, facts | {"source": "a"})
     finally:
         metrics.detach()
+        labelled.detach()
     maps = ("tracked", "alerts", "sources")
     numbers = {one.name: 1 for one in fields(Gauges) if one.name not in maps}
     one_source = Gauges({"pending": 1}, {}, **numbers)
     of_source = {one.name: 1 for one in fields(SourceGauges) if one.name not in maps}
     several = Gauges(sources={"main": SourceGauges({"pending": 1}, **of_source)})
     found: dict[str, dict[str, set[str]]] = {}
-    for page in (metrics.render(gauges).decode() for gauges in (one_source, several)):
+    for page in (metrics.render(one_source).decode(), labelled.render(several).decode()):
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
                 labels = found.setdefault(sample.name, {})

@@ -9,10 +9,11 @@ import pytest
 from beamish import StartError
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
-from transaction_tracker.domain import AmbiguousIdError, InvalidTransactionError
+from transaction_tracker.domain import AmbiguousIdError, InvalidTransactionError, Tracked
+from transaction_tracker.tracker import TrackerContext
 
 from ..service.client import Client  # noqa: TID252
-from ..tracker.support import submit  # noqa: TID252
+from ..tracker.support import eventually, submit  # noqa: TID252
 from .conftest import Places, Running
 
 HASH = "0x" + "ab" * 32
@@ -146,6 +147,66 @@ async def test_untracked_and_rechecked_transactions_are_found_by_each_id(
     ended = await TransactionTracker.untrack(plain)
 
     assert (ended.state, ended.key) == ("untracked", full)
+
+
+async def test_status_of_a_plain_hash_is_ambiguous_if_one_of_two_has_ended(
+    places: Places, service: Running
+) -> None:
+    first = submit(places.main)
+    places.other.chain.add(replace(first, chain_id=31338))
+    ids = [f"eip155:{chain}:{first.hash}" for chain in (31337, 31338)]
+    await service.client.post("/v1/transactions", [{"id": one} for one in ids])
+    await places.main.mine(2)
+    await service.client.reach(ids[0], "confirmed")
+
+    with pytest.raises(AmbiguousIdError):
+        await TransactionTracker.status(first.hash)
+
+
+async def test_parked_transaction_that_was_registered_plainly_is_rechecked(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    tx = submit(places.main)
+    alone = Settings(places.main.url, confirmations=2, database=places.database)
+    async with TransactionTrackerApplication(alone):
+        await TransactionTracker.start(tx.hash)
+
+    async with TransactionTrackerApplication(places.settings):
+        tracked = await TransactionTracker.status(tx.hash)
+        await TransactionTracker.park(tracked, "poison")
+        await eventually(lambda: main_open(tx.hash).error == "poison")
+        await TransactionTracker.recheck(tx.hash)
+        await eventually(lambda: main_open(tx.hash).error is None)
+
+
+def main_open(transaction: str) -> Tracked:
+    """Return an open transaction of the source "main"."""
+    found = TrackerContext.current("main").open_transactions.get(transaction)
+    assert found is not None
+    return found
+
+
+async def test_repriced_transaction_is_followed_in_its_own_chain(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    main, other, bank = places.settings.sources
+    settings = places.settings.replace(
+        sources=(main, other.replace(follow_repriced=True, expires_after=3600.0), bank)
+    )
+    async with TransactionTrackerApplication(settings):
+        client = Client(await Web.url(WEB), session)
+        loser = submit(places.other)
+        await client.post("/v1/transactions", {"id": f"eip155:31338:{loser.hash}"})
+        await client.reach(f"eip155:31338:{loser.hash}", "pending")
+        winner = places.other.chain.replace(loser.hash, "repriced")
+        await places.other.mine(2)
+
+        ended = await client.reach(f"eip155:31338:{loser.hash}", "replaced")
+        followed = await client.reach(f"eip155:31338:{winner.hash}", "confirmed")
+
+    assert ended["superseded_by"] == winner.hash
+    assert followed["id"] == f"eip155:31338:{winner.hash}"
+    assert followed["deadline"] is not None
 
 
 async def test_id_that_is_too_long_with_its_chain_id_is_refused(

@@ -18,6 +18,7 @@ from transaction_tracker.metrics import Gauges, Metrics, SourceGauges
 from transaction_tracker.service.source_state import SourceState
 from transaction_tracker.store.alerts import DatabaseView
 
+from ..tracker.support import eventually  # noqa: TID252
 from .conftest import Places, Running
 
 Txtrack = Callable[..., Awaitable[tuple[int, str, str]]]
@@ -156,10 +157,17 @@ async def test_transactions_are_listed_by_source(service: Running, txtrack: Txtr
 
 
 async def test_metrics_of_several_sources_have_a_label(places: Places, service: Running) -> None:
+    places.bank.answer = lambda request: {"status": "settled"}
     await service.client.post("/v1/transactions", {"id": "PAY-1"})
+    await service.client.reach("PAY-1", "confirmed")
+    await places.main.mine()
+    main = next(tree for tree in service.application.sources if tree.name == "main")
+    await eventually(lambda: (tip := main.open_transactions.tip) is not None and tip.number)
 
     page = await service.client.page("/metrics")
 
+    assert 'transaction_tracker_block_hits_total{source="main"} 0.0' in page
+    assert 'transitions_total{from="registered",source="bank",to="confirmed"} 1.0' in page
     assert 'transaction_tracker_source_halted{source="main"} 0.0' in page
     assert 'transaction_tracker_source_paused{source="bank"} 0.0' in page
     assert 'transaction_tracker_tracked{source="bank",state="' in page

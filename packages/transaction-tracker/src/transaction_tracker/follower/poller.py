@@ -369,7 +369,7 @@ class Poller(GenServer):
         telemetry.execute(
             ("transaction_tracker", "sweep"),
             {"asked": asked, "age_seconds": self._sweep.age(_now())},
-            {},
+            {"source": self._source.name},
         )
 
 

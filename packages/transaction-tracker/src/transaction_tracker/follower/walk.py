@@ -336,18 +336,19 @@ class Walk:
                 "hits": len(hits),
                 "requests": requests,
             },
-            {"number": block.link.number},
+            {"number": block.link.number, "source": self._source.name},
         )
         async for part in Slices(hits):
             for _ in part:
                 telemetry.execute(
                     ("transaction_tracker", "transaction", "detected"),
                     {"seconds": now - seen_at},
-                    {},
+                    {"source": self._source.name},
                 )
 
     def _reorganised(self, depth: int) -> None:
-        telemetry.execute(("transaction_tracker", "reorg"), {"depth": depth}, {})
+        facts = {"source": self._source.name}
+        telemetry.execute(("transaction_tracker", "reorg"), {"depth": depth}, facts)
 
 
 def _now() -> float:

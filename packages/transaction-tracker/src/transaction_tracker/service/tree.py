@@ -107,7 +107,8 @@ class TransactionTrackerApplication(Application):
             if tree.label is not None
         }
         self._feed = EventSignals()
-        self._metrics = Metrics()
+        labels = {tree.source.name: tree.label for tree in self._trees if tree.label is not None}
+        self._metrics = Metrics(sources=labels)
         self._alerts = AlertBoard()
         self._notifying = AsyncExitStack()
 
@@ -309,7 +310,12 @@ class TransactionTrackerApplication(Application):
         self._feed.announce(stored)
         async for events in Slices(stored.events):
             for event in events:
-                facts = {"previous": event.previous, "state": event.tracked.state}
+                tracked = event.tracked
+                facts = {
+                    "previous": event.previous,
+                    "state": tracked.state,
+                    "source": tracked.source,
+                }
                 telemetry.execute(("transaction_tracker", "transition"), {}, facts)
         if stored.events:
             EventListener.wake()

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -211,22 +211,15 @@ class TransactionTracker(GenServer, restart="transient"):
         repriced = loser.state == "superseded" and loser.reason == "repriced"
         if not repriced or loser.superseded_by is None:
             return
-        context = TrackerContext.of(loser)
-        if context.follow_repriced:
-            # With the chain id if the loser has one: the winner is in the same chain.
-            winner = (
-                loser.superseded_by
-                if loser.given is None
-                else caip_id(loser.source, loser.superseded_by)
+        if TrackerContext.of(loser).follow_repriced:
+            winner = cls.registration(
+                caip_id(loser.source, loser.superseded_by),
+                confirmations=loser.required,
+                deadline=loser.deadline,
             )
-            registration = Registration(
-                loser.superseded_by,
-                loser.required,
-                loser.deadline,
-                source=loser.source,
-                given=None if loser.given is None else winner,
-            )
-            await cls.start_many([registration])
+            # Its id is registered in the form of the loser's id.
+            given = None if loser.given is None else winner.given
+            await cls.start_many([replace(winner, given=given)])
 
     @staticmethod
     async def untrack(transaction: str) -> Tracked:
@@ -262,7 +255,8 @@ class TransactionTracker(GenServer, restart="transient"):
         """
         tracked = await cls.status(transaction)
         if tracked.error is not None:
-            await cls.start(tracked.key)
+            # With the chain id: the id as it was registered can fit several sources now.
+            await cls.start(tracked.caip_id)
         elif not tracked.final:
             follower = TrackerContext.of(tracked).names.follower
             GenServer.cast(follower, CheckTransaction(tracked.id))
@@ -325,7 +319,9 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        running = cls.lookup(transaction)
+        found = places(transaction)
+        # Of several, another one can be finished: only the store knows all of them.
+        running = found[0].context.tracker(found[0].id) if len(found) == 1 else None
         if running is not None:
             with suppress(ExitError):  # it has stopped meanwhile
                 return await cls.report(running)
