@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from transaction_tracker.cli import main
 from transaction_tracker.follower import Verdict
 from transaction_tracker.metrics import Gauges, Metrics, SourceGauges
 from transaction_tracker.service.source_state import SourceState
+from transaction_tracker.store import Store, chain
 from transaction_tracker.store.alerts import DatabaseView
 
 from ..tracker.support import eventually  # noqa: TID252
@@ -156,6 +158,14 @@ async def test_transactions_are_listed_by_source(service: Running, txtrack: Txtr
     assert "unknown source" in errors
 
 
+async def test_sources_whose_deliveries_are_frozen_are_named(service: Running) -> None:
+    await Store.run(partial(chain.pause_deliveries, source="ethereum:31338"))
+
+    found = await service.client.get("/v1/deliveries")
+
+    assert (found["flow"], found["frozen_sources"]) == ("frozen", ["other"])
+
+
 async def test_metrics_of_several_sources_have_a_label(places: Places, service: Running) -> None:
     places.bank.answer = lambda request: {"status": "settled"}
     await service.client.post("/v1/transactions", {"id": "PAY-1"})
@@ -190,18 +200,19 @@ def test_gauge_that_is_unknown_for_one_source_is_left_out_for_it() -> None:
 
 
 def test_alerts_name_the_source_that_has_the_fault() -> None:
-    well, ill = ServiceView(source="main", verdict=Verdict("ok")), Verdict("halted", "it broke")
+    well = ServiceView(source="main", verdict=Verdict("ok"), stored_name="ethereum:5")
+    ill = Verdict("halted", "it broke")
     frozen = DatabaseView(1.0, None, (), {"ethereum:5": 1.0})
     observed = Observed(
         wall=10.0,
         service=well,
-        others=[replace(well, source="other", verdict=ill)],
+        others=[replace(well, source="other", verdict=ill, stored_name="ethereum:6")],
         database=frozen,
     )
 
     found = {(one.kind, one.subject) for one in symptoms(observed, AlertOptions())}
 
-    assert found == {("source.halted", "other"), ("finality_violation", "ethereum:5")}
+    assert found == {("source.halted", "other"), ("finality_violation", "main")}
 
 
 def test_source_that_does_not_run_is_halted_since_its_first_failure() -> None:

@@ -30,7 +30,7 @@ class ServiceView:
     """What is known of the service without its database.
 
     Attributes:
-        source: Name of the source.
+        source: Name of the source, for people.
         verdict: Whether the source makes progress: the same verdict as in ``/readyz``.
         verdict_seconds: Seconds since the start of that state.
         block_time: Seconds between blocks.
@@ -38,6 +38,7 @@ class ServiceView:
         providers: Status of the RPC providers.
         parked: Errors of the transactions that were parked first, by their ids.
         parked_count: Number of parked transactions.
+        stored_name: Name of the source in the database.
     """
 
     source: str
@@ -48,6 +49,7 @@ class ServiceView:
     providers: Sequence[ProviderStatus] = ()
     parked: Mapping[str, str] = field(default_factory=dict)
     parked_count: int = 0
+    stored_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +171,9 @@ def _outbox(observed: Observed, options: AlertOptions) -> Iterator[Symptom]:
         # While deliveries are frozen, they wait for the operator, not for an endpoint.
         yield from _late(observed.wall, database.oldest_pending, options)
     if observed.others:
-        for source, since in database.frozen.items():
-            yield _frozen(source, since)
+        names = {source.stored_name: source.source for source in observed.sources}
+        for stored, since in database.frozen.items():
+            yield _frozen(names.get(stored, stored), since)
     yield from _silent(observed.wall, observed.silence, options)
 
 

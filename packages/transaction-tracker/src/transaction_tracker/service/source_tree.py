@@ -150,6 +150,7 @@ class SourceTree:
             block_time=self.verdict_time(),
             parked=census.parked_errors(MAX_PARKED_ALERTS),
             parked_count=census.parked,
+            stored_name=self.source.name,
         )
         if self.state.paused:
             return view
