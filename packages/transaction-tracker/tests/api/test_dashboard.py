@@ -226,6 +226,7 @@ def test_requests_of_the_page_are_in_the_description() -> None:
         "v1/deliveries",
         "v1/endpoints",
         "v1/providers",
+        "v1/sources",
         "v1/stream",
         "v1/transactions/",
     }

@@ -34,7 +34,7 @@ async def test_every_route_refuses_unknown_query_parameters(client: Client) -> N
         ("/v1/transactions?State=confirmed", "did you mean 'state'?"),
         ("/v1/events?affter=e1", "did you mean 'after'?"),
         ("/v1/stream?transactions=abcdefgh", "did you mean 'transaction'?"),
-        ("/v1/transactions?zzz", "known are cursor, limit, state"),
+        ("/v1/transactions?zzz", "known are cursor, limit, source, state"),
         ("/v1/endpoints?limit=5", "this path has no query parameters"),
         ("/healthz?verbose", "this path has no query parameters"),
     ],

@@ -34,8 +34,8 @@ class DeliveriesStatus(DeliveriesView):
         Field(
             description="behind: the oldest pending delivery has waited for a minute, or "
             "`alerts.outbox_warning`. stalled: for five minutes, or `alerts.outbox_critical`. "
-            "frozen: a finality violation has stopped all deliveries; with several sources, those of "
-            "`frozen_sources`."
+            "frozen: a finality violation has stopped all deliveries; with several sources, "
+            "those of `frozen_sources`."
         ),
     ]
     frozen_sources: Annotated[
