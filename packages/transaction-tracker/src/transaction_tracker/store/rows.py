@@ -22,7 +22,7 @@ from transaction_tracker.domain import (
     Sighting,
     State,
     Tracked,
-    local_id,
+    chain_of,
 )
 
 TRACKED_COLUMNS = (
@@ -169,8 +169,17 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
 
 def local_and_given(source: str, key: str) -> tuple[str, str | None]:
     """Return a transaction's id at its source, and the id in the database if it is another one."""
-    transaction = local_id(source, key)
-    return (key, None) if transaction == key else (transaction, key)
+    prefix = _prefix(source)
+    if prefix and key.startswith(prefix):
+        return key[len(prefix) :], key
+    return key, None
+
+
+# A start converts a million ids.
+@lru_cache(maxsize=64)
+def _prefix(source: str) -> str:
+    """Return what an id has before it if it has the chain id of its source."""
+    return f"{chain_of(source)}:" if source else ""
 
 
 @lru_cache(maxsize=64)

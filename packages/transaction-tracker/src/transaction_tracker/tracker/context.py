@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from beamish import NoProcessError, Pid, Registry, Via
@@ -30,6 +31,7 @@ class ProcessNames(NamedTuple):
     follower: str = FOLLOWER
 
     @staticmethod
+    @lru_cache(maxsize=64)
     def of(label: str | None) -> "ProcessNames":
         """Return the names for a source of several; for ``None``, those of the only source."""
         names = ProcessNames()
