@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from beamish import GenServer, IgnoredError, process
+from beamish import ChildSpec, GenServer, IgnoredError, process
 from transaction_tracker import TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web
 from transaction_tracker.service import tree
@@ -281,3 +281,21 @@ async def test_start_does_not_wait_for_a_source_that_hangs(places: Places) -> No
         await WaitForSources.start([never_started], 0.01)
 
     assert not never_started.state.attempted.is_set()
+
+
+async def test_bug_in_the_start_of_one_source_does_not_stop_the_others(
+    places: Places, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children = SourceTree.children
+
+    def broken(source: SourceTree) -> list[ChildSpec]:
+        if source.label == "other":
+            raise ZeroDivisionError("a bug")
+        return children(source)
+
+    monkeypatch.setattr(SourceTree, "children", broken)
+    async with TransactionTrackerApplication(places.settings) as application:
+        await others_work(places, Client(await Web.url(WEB), session))
+        failed = application.sources[1].state
+
+    assert (failed.name, failed.failure) == ("failed", "ZeroDivisionError: a bug")

@@ -220,13 +220,16 @@ class WaitForSources(GenServer):
 
 
 async def _start_tree(tree: SourceTree, name: str) -> SourceStarted:
-    spec = Supervisor.child_spec(tree.children(), strategy="rest_for_one", name=name)
     try:
+        spec = Supervisor.child_spec(tree.children(), strategy="rest_for_one", name=name)
         pid = await DynamicSupervisor.start_child(SOURCES, spec.replace(restart="temporary"))
     except AlreadyStartedError as error:
         return SourceStarted(error.pid)
     except BeamishError as error:
         return SourceStarted(None, _cause(error))
+    except Exception as error:  # whatever it is: the other sources must not restart because of it
+        logger.exception("source %s cannot be started", tree.label)
+        return SourceStarted(None, describe(error))
     return SourceStarted(pid)
 
 
