@@ -150,12 +150,3 @@ def test_python_settings_are_checked_alike() -> None:
         SourceSettings(name="a", rpc_url="http://127.0.0.1:1")
     with pytest.raises(ValueError, match="must have at least one"):
         SourceSettings(name="a", chain_id=1)
-
-
-def test_example_of_the_page_is_valid(written: Written) -> None:
-    page = Path(__file__).parents[4] / "docs" / "tracker" / "several_chains.md"
-    example = page.read_text().partition("```text\n")[2].partition("```")[0]
-
-    settings = application_settings(load(written(example)))
-
-    assert [source.name for source in settings.sources] == ["main", "base", "bank"]
