@@ -8,6 +8,7 @@ from transaction_tracker.lazy import importer
 if TYPE_CHECKING:
     from transaction_tracker.delivery.listener import StoredEvent
     from transaction_tracker.domain import (
+        AmbiguousIdError,
         BlockRef,
         EndedError,
         Event,
@@ -23,13 +24,18 @@ if TYPE_CHECKING:
         TrackerError,
     )
     from transaction_tracker.providers import ProviderSettings
-    from transaction_tracker.service import Settings, TransactionTrackerApplication
+    from transaction_tracker.service import (
+        Settings,
+        SourceSettings,
+        TransactionTrackerApplication,
+    )
     from transaction_tracker.sources import ChainSource, Source, SourceError, WrongChainError
     from transaction_tracker.sources.ethereum import EthereumSource
     from transaction_tracker.store import StoreError
     from transaction_tracker.tracker import TransactionTracker
 
 __all__ = [
+    "AmbiguousIdError",
     "BlockRef",
     "ChainSource",
     "EndedError",
@@ -46,6 +52,7 @@ __all__ = [
     "Settings",
     "Source",
     "SourceError",
+    "SourceSettings",
     "State",
     "StoreError",
     "StoredEvent",
@@ -60,8 +67,9 @@ __all__ = [
 # module of the package is imported, so importing them here would load the HTTP API and the
 # database for every `txtrack --help`.
 _MODULES = {
-    "service": ("Settings", "TransactionTrackerApplication"),
+    "service": ("Settings", "SourceSettings", "TransactionTrackerApplication"),
     "domain": (
+        "AmbiguousIdError",
         "BlockRef",
         "EndedError",
         "Event",

@@ -84,7 +84,7 @@ class Stand:
         client = CheckedClient(AllowList.of(["127.0.0.1"]))
         return AlertContext(
             board=self.board,
-            look=lambda: self.view,
+            look=lambda: [] if self.view is None else [self.view],
             options=self.options,
             client=client,
             database=Path("alerts.db"),

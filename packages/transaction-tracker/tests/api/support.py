@@ -18,7 +18,7 @@ from transaction_tracker.api import WEB, EventSignals, Following, Service, Web, 
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
 from transaction_tracker.follower import Verdict
 from transaction_tracker.metrics import Gauges, Metrics
-from transaction_tracker.service.metrics import read_gauges
+from transaction_tracker.service.metrics import SourceReading, read_gauges
 from transaction_tracker.store import STORE, OpenTransactions, Step, Store, Stored
 from transaction_tracker.store.access import Scope, create_token
 from transaction_tracker.store.owned import OwnedFor, unlimited
@@ -136,7 +136,8 @@ async def serving(
     now = following or (lambda: Following(10, 0.0, verdict=Verdict("ok")))
 
     async def gauges() -> Gauges:
-        return await read_gauges(now(), alerts)
+        open_transactions = TrackerContext.current().open_transactions
+        return await read_gauges({None: SourceReading(now(), open_transactions)}, alerts)
 
     metrics, alerts = Metrics(runtime=False), AlertBoard()
     service = Service(

@@ -233,6 +233,7 @@ def test_requests_of_the_page_are_in_the_description() -> None:
         "v1/providers",
         "v1/providers/",
         "v1/service",
+        "v1/sources",
         "v1/stream",
         "v1/transactions",
         "v1/transactions/",

@@ -27,7 +27,7 @@ async def checked(expect: Any) -> CheckedItem:
     """Check one registration of a list at a chain."""
     context = TrackerContext(EthereumSource("http://127.0.0.1:1", 1), OpenTransactions(), 12)
     body = orjson.dumps([{"id": "0x" + "1" * 64, "expect": expect}])
-    (found,) = await check_items(read_items(body), context)
+    (found,) = await check_items(read_items(body), [context])
     return found
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,7 +11,7 @@ from starlette.routing import Route
 from transaction_tracker import api
 from transaction_tracker.api.answers import ADMIN, READ, WRITE
 from transaction_tracker.api.routes import ROUTERS
-from transaction_tracker.metrics import Gauges, Metrics
+from transaction_tracker.metrics import Gauges, Metrics, SourceGauges
 
 from .support import Client
 
@@ -64,9 +64,11 @@ def test_page_lists_every_problem_type() -> None:
 
 
 def test_page_lists_every_metric() -> None:
-    numbers = {one.name: 0 for one in fields(Gauges) if one.name not in ("tracked", "alerts")}
+    others = ("tracked", "alerts", "sources")
+    numbers = {one.name: 0 for one in fields(Gauges) if one.name not in others}
     every = Gauges({"pending": 1}, {("disk.low", "warning"): 1}, **numbers)
-    page = Metrics(runtime=False).render(every).decode()
+    paused = {"main": SourceGauges(source_paused=0)}
+    page = Metrics(runtime=False).render(replace(every, sources=paused)).decode()
     known = {
         f"{family.name}_total" if family.type == "counter" else family.name
         for family in text_string_to_metric_families(page)

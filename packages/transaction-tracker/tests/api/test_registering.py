@@ -29,7 +29,13 @@ async def test_one_object_registers_one_transaction(client: Client) -> None:
 
     assert reply.status == 200
     assert reply.json["results"] == [
-        {"id": "abcdefgh", "status": "accepted", "state": "registered", "version": 0}
+        {
+            "id": "abcdefgh",
+            "caip_id": "somewhere:1:abcdefgh",
+            "status": "accepted",
+            "state": "registered",
+            "version": 0,
+        }
     ]
     stored = (await client.get(f"{PATH}/abcdefgh")).json
     assert stored["metadata"] == {"order": 7}
@@ -165,7 +171,7 @@ async def test_unknown_finality_tag_is_refused_with_a_pointer() -> None:
     context = TrackerContext(source, OpenTransactions(), required=12)
     body = orjson.dumps([{"id": "0x" + "1" * 64, "confirmations": tag} for tag in ("safe", 3)])
 
-    refused, accepted = await check_items(read_items(body), context)
+    refused, accepted = await check_items(read_items(body), [context])
 
     (error,) = refused.errors
     assert error["pointer"] == "#/0/confirmations"

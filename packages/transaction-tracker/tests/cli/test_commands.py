@@ -65,8 +65,8 @@ def test_all_commands_exist() -> None:
             "import",
             "ls",
         ),
-        *("migrate", "node", "provider", "prune", "recheck", "serve", "token", "untrack", "wait"),
-        *("watch", "webhook", "why"),
+        *("migrate", "node", "provider", "prune", "recheck", "serve", "source", "token"),
+        *("untrack", "wait", "watch", "webhook", "why"),
     }
 
 

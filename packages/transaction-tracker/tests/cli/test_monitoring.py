@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from beamish import telemetry
 from transaction_tracker.domain.alert import ALERT_KINDS, SEVERITIES
-from transaction_tracker.metrics import Gauges, Metrics
+from transaction_tracker.metrics import Gauges, Metrics, SourceGauges
 
 ROOT = Path(__file__).parents[4]
 RULES = yaml.safe_load((ROOT / "deploy" / "prometheus-rules.yml").read_text())
@@ -45,21 +45,27 @@ EVENTS: list[tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]] = [
 
 def known() -> dict[str, dict[str, set[str]]]:
     """Return the labels of each sample on a metrics page that has all metrics, with the values."""
-    metrics = Metrics(runtime=False)
+    metrics, labelled = Metrics(runtime=False), Metrics(runtime=False, sources={"a": "main"})
     metrics.attach()
+    labelled.attach()
     try:
         for event, numbers, facts in EVENTS:
-            telemetry.execute(("transaction_tracker", *event), numbers, facts)
+            telemetry.execute(("transaction_tracker", *event), numbers, facts | {"source": "a"})
     finally:
         metrics.detach()
-    numbers = {one.name: 1 for one in fields(Gauges) if one.name not in ("tracked", "alerts")}
-    page = metrics.render(Gauges({"pending": 1}, {}, **numbers)).decode()
+        labelled.detach()
+    maps = ("tracked", "alerts", "sources")
+    numbers = {one.name: 1 for one in fields(Gauges) if one.name not in maps}
+    one_source = Gauges({"pending": 1}, {}, **numbers)
+    of_source = {one.name: 1 for one in fields(SourceGauges) if one.name not in maps}
+    several = Gauges(sources={"main": SourceGauges({"pending": 1}, **of_source)})
     found: dict[str, dict[str, set[str]]] = {}
-    for family in text_string_to_metric_families(page):
-        for sample in family.samples:
-            labels = found.setdefault(sample.name, {})
-            for label, value in sample.labels.items():
-                labels.setdefault(label, set()).add(value)
+    for page in (metrics.render(one_source).decode(), labelled.render(several).decode()):
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                labels = found.setdefault(sample.name, {})
+                for label, value in sample.labels.items():
+                    labels.setdefault(label, set()).add(value)
     return found
 
 

@@ -79,6 +79,7 @@ async def test_webhook_has_the_documented_fields(
         "flags": [],
         "metadata": {"order": 7},
         "payload_version": 3,
+        "caip_id": "tx",
         "details": None,
         "expectation": None,
     }

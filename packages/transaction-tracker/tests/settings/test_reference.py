@@ -6,7 +6,8 @@ Run as a program, this writes the page's tables again.
 from itertools import groupby
 from pathlib import Path
 
-from transaction_tracker.settings import Configuration
+from transaction_tracker.settings import Configuration, load
+from transaction_tracker.settings.convert import application_settings
 from transaction_tracker.settings.reference import Option, reference
 
 PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "configuration.md"
@@ -56,6 +57,16 @@ def test_every_option_has_a_description() -> None:
     ]
 
     assert wrong == []
+
+
+def test_example_of_several_chains_is_valid(tmp_path: Path) -> None:
+    page = PAGE.parent / "several_chains.md"
+    path = tmp_path / "some.toml"
+    path.write_text(page.read_text().partition("```text\n")[2].partition("```")[0])
+
+    settings = application_settings(load(path))
+
+    assert [source.name for source in settings.sources] == ["main", "base", "bank"]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from .support import SOURCE, TEN, commit, mined
 VERSION_0_1 = (Path(__file__).parent / "version_0_1.sql").read_text()
 SCRIPTS = Path(migrations.__file__).parent
 
-REVISIONS = [*(f"{number:04}" for number in range(1, 9)), "0010"]
+REVISIONS = [f"{number:04}" for number in range(1, 11)]
 
 ROWS = """
 INSERT INTO transactions VALUES
@@ -348,7 +349,7 @@ def test_event_positions_continue_after_an_upgrade(old_file: Path) -> None:
 def test_start_without_migration_raises_and_changes_nothing(old_file: Path, empty_url: str) -> None:
     with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0010; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(9 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(10 to go\)"):
         Database(empty_url).open(migrate=False)
 
     assert pending_revisions(old_file) == REVISIONS[1:]
@@ -403,3 +404,27 @@ def test_pending_revisions_can_be_listed_while_the_database_is_used(postgres: An
 
         assert pending_revisions(url) == []
         database.close()
+
+
+def test_transactions_of_the_second_revision_get_the_source_of_the_cursor(second_url: str) -> None:
+    migrate(second_url)
+
+    with connected(second_url) as connection:
+        for table in ("transactions", "events"):
+            sources = connection.exec_driver_sql(f"SELECT DISTINCT source FROM {table}").scalars()
+            assert sources.all() == [SOURCE], table
+
+
+def test_transactions_without_a_cursor_get_the_first_source_that_claims_the_database(
+    second_url: str,
+) -> None:
+    with connected(second_url) as connection:
+        connection.exec_driver_sql("DELETE FROM cursors")
+    migrate(second_url)
+    database = Database(second_url).open()
+
+    database.run([partial(chain.claim, source="http:bank")])
+
+    found = database.run([lambda connection: reading.load_some(connection, ["open"])])[0]
+    database.close()
+    assert [transaction.source for transaction in found] == ["http:bank"]

@@ -123,9 +123,8 @@ def test_equal_values_of_many_rows_are_shared() -> None:
     def row(key: str) -> tuple[Any, ...]:
         flags: frozenset[Flag] = frozenset(get_args(Flag))
         block = BlockRef(7, "".join(["sev", "en"]))
-        return rows.tracked_values(
-            Tracked(key, 1_000, "mined", reason="repriced", anchor=block, flags=flags)
-        )
+        tracked = Tracked(key, 1_000, "mined", reason="repriced", anchor=block, flags=flags)
+        return (*rows.tracked_values(tracked), "".join(["ethereum", ":1"]))
 
     first, second = rows.read_tracked([row("a"), row("b")])
 
@@ -133,3 +132,4 @@ def test_equal_values_of_many_rows_are_shared() -> None:
     assert first.flags is second.flags
     assert first.required is second.required
     assert first.state is second.state
+    assert first.source is second.source

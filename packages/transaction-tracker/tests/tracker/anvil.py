@@ -90,12 +90,12 @@ class Twin(Anvil):
 
 
 @asynccontextmanager
-async def twin(timestamp: int) -> AsyncIterator[Twin]:
+async def twin(timestamp: int, chain_id: int = 31337) -> AsyncIterator[Twin]:
     """Run an anvil whose first block has this timestamp."""
     command = [str(anvil_binary()), "--host", "127.0.0.1", "--port", "0", "--no-mining"]
     process = await asyncio.create_subprocess_exec(
         *command,
-        *("--timestamp", str(timestamp)),
+        *("--timestamp", str(timestamp), "--chain-id", str(chain_id)),
         stdout=asyncio.subprocess.PIPE,
         stderr=sys.stderr.fileno(),
     )

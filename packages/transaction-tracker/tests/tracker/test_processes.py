@@ -16,7 +16,7 @@ from transaction_tracker import (
 )
 from transaction_tracker.delivery import OUTBOX
 from transaction_tracker.providers import PROVIDERS
-from transaction_tracker.service.tree import MAX_RESTARTS
+from transaction_tracker.service.source_tree import MAX_RESTARTS
 from transaction_tracker.store import STORE
 from transaction_tracker.tracker import FOLLOWER, REGISTRY, SUPERVISOR
 from txtrack_devnode import DevelopmentNode

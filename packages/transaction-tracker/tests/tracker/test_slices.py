@@ -141,7 +141,7 @@ def between_slices(monkeypatch: pytest.MonkeyPatch) -> Callable[[Place, Action],
 
 async def all_are(app: TransactionTrackerApplication, keys: list[str], state: str) -> None:
     """Wait until all transactions are stored in a state, and check that each got there once."""
-    states = app._open_transactions
+    states = app.sources[0].open_transactions
 
     def reached() -> bool:
         return all((found := states.get(key)) is not None and found.state == state for key in keys)

@@ -41,9 +41,9 @@ def test_a_chain_at_rest_is_lagging_after_five_of_its_block_times(
         assert world.app is not None
 
         await asyncio.sleep(limit - MARGIN_SECONDS)
-        assert world.app._following().verdict.state == "ok"
+        assert world.app.sources[0].following().verdict.state == "ok"
         await asyncio.sleep(2 * MARGIN_SECONDS)
-        assert world.app._following().verdict.state == "lagging"
+        assert world.app.sources[0].following().verdict.state == "lagging"
 
     world.play(main)
 

@@ -30,7 +30,7 @@ class ServiceView:
     """What is known of the service without its database.
 
     Attributes:
-        source: Name of the source.
+        source: Name of the source, for people.
         verdict: Whether the source makes progress: the same verdict as in ``/readyz``.
         verdict_seconds: Seconds since the start of that state.
         block_time: Seconds between blocks.
@@ -38,6 +38,7 @@ class ServiceView:
         providers: Status of the RPC providers.
         parked: Errors of the transactions that were parked first, by their ids.
         parked_count: Number of parked transactions.
+        stored_name: Name of the source in the database.
     """
 
     source: str
@@ -48,6 +49,7 @@ class ServiceView:
     providers: Sequence[ProviderStatus] = ()
     parked: Mapping[str, str] = field(default_factory=dict)
     parked_count: int = 0
+    stored_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ class Observed:
 
     Attributes:
         wall: Unix seconds.
-        service: What is known without the database.
+        service: What is known without the database, of the only source or the first one.
+        others: What is known of the other sources.
         database: The last answer of the database; ``None`` before the first.
         silence: Seconds since that answer.
         free_percent: Free part of the database's file system; ``None`` if it has none.
@@ -65,16 +68,22 @@ class Observed:
 
     wall: float
     service: ServiceView
+    others: Sequence[ServiceView] = ()
     database: DatabaseView | None = None
     silence: float = 0.0
     free_percent: float | None = None
     deaf: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def sources(self) -> Sequence[ServiceView]:
+        """What is known of each source."""
+        return (self.service, *self.others)
+
 
 def unknown(observed: Observed) -> frozenset[AlertKind]:
     """Return the kinds of faults about which nothing is known."""
     kinds: set[AlertKind] = set()
-    if observed.service.verdict.state == "starting":
+    if any(source.verdict.state == "starting" for source in observed.sources):
         # After a restart, the follower must first reach the limit again.
         kinds |= {"source.halted", "source.lagging"}
     if observed.database is None:
@@ -88,7 +97,8 @@ def holds(observed: Observed) -> dict[AlertKind, float]:
     A source is "ok" from the first response until the limit of the verdict has passed. If its
     alert were cleared earlier, a restart of the program would clear it and raise it again.
     """
-    limit = limit_seconds(observed.service.block_time) + _VERDICT_MARGIN_SECONDS
+    block_time = max(source.block_time for source in observed.sources)
+    limit = limit_seconds(block_time) + _VERDICT_MARGIN_SECONDS
     return {"source.halted": limit, "source.lagging": limit}
 
 
@@ -103,14 +113,19 @@ def symptoms(
         active: Keys of the active alerts; some faults end at another threshold than they begin.
     """
     found = [
-        *_source(observed.service, observed.wall, options),
-        *_providers(observed.service, options),
+        *_each_source(observed, options),
         *_outbox(observed, options),
         *_endpoints(observed, options),
-        *_parked(observed.service),
         *_disk(observed.free_percent, options, is_active=("disk.low", DISK) in active),
     ]
     return [symptom for symptom in found if symptom.kind in options.kinds]
+
+
+def _each_source(observed: Observed, options: AlertOptions) -> Iterator[Symptom]:
+    for source in observed.sources:
+        yield from _source(source, observed.wall, options)
+        yield from _providers(source, options)
+        yield from _parked(source)
 
 
 def _source(service: ServiceView, wall: float, options: AlertOptions) -> Iterator[Symptom]:
@@ -150,11 +165,15 @@ def _outbox(observed: Observed, options: AlertOptions) -> Iterator[Symptom]:
     database = observed.database
     if database is None:
         return
-    if database.frozen_since is not None:
+    if not observed.others and database.frozen_since is not None:
         yield _frozen(observed.service.source, database.frozen_since)
     elif database.oldest_pending is not None:
         # While deliveries are frozen, they wait for the operator, not for an endpoint.
         yield from _late(observed.wall, database.oldest_pending, options)
+    if observed.others:
+        names = {source.stored_name: source.source for source in observed.sources}
+        for stored, since in database.frozen.items():
+            yield _frozen(names.get(stored, stored), since)
     yield from _silent(observed.wall, observed.silence, options)
 
 

@@ -1,6 +1,6 @@
 """The supervision tree of the alerts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,15 @@ class AlertContext:
 
     Attributes:
         board: The alerts in memory.
-        look: Returns what is known of the service without the database, ``None`` while it starts;
-            never waits.
+        look: Returns what is known of each source without the database, nothing while the service
+            starts; never waits.
         options: When something is a fault.
         client: HTTP client of the sender.
         database: File of the database; ``None`` for a server, or a database in memory.
     """
 
     board: AlertBoard
-    look: Callable[[], ServiceView | None]
+    look: Callable[[], Sequence[ServiceView]]
     options: AlertOptions
     client: CheckedClient
     database: Path | None = None

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from beamish import GenServer, process, telemetry
 from transaction_tracker.alerts import names
@@ -37,13 +37,13 @@ class AlertWatcher(GenServer):
 
     Args:
         board: The alerts; survives a restart of this process.
-        look: Returns what is known of the service without the database, ``None`` while it starts;
-            never waits.
+        look: Returns what is known of each source without the database, nothing while the service
+            starts; never waits.
         options: When something is a fault.
     """
 
     def __init__(
-        self, board: AlertBoard, look: Callable[[], ServiceView | None], options: AlertOptions
+        self, board: AlertBoard, look: Callable[[], Sequence[ServiceView]], options: AlertOptions
     ) -> None:
         self._board = board
         self._look = look
@@ -70,12 +70,12 @@ class AlertWatcher(GenServer):
         process.send_after(self.pid, EvaluateAlerts(), CHECK_SECONDS)
 
     def _evaluate(self) -> None:
-        board, service = self._board, self._look()
-        if service is None or not board.loaded:
+        board, sources = self._board, self._look()
+        if not sources or not board.loaded:
             # The alerts of the last run are not known yet: they would be reported again. The
             # service itself does not start without its database.
             return
-        observed = self._observed(service)
+        observed = self._observed(sources)
         active = {alert.key for alert in board.active}
         found = symptoms(observed, self._options, active)
         hold = self._options.clear_after
@@ -88,11 +88,12 @@ class AlertWatcher(GenServer):
             names.deliver()
             names.sync()
 
-    def _observed(self, service: ServiceView) -> Observed:
+    def _observed(self, sources: Sequence[ServiceView]) -> Observed:
         board = self._board
         return Observed(
             wall=time.time(),
-            service=service,
+            service=sources[0],
+            others=sources[1:],
             database=board.view,
             silence=board.silence,
             free_percent=board.free_percent,

@@ -32,6 +32,7 @@ from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.service import Service
 from transaction_tracker.api.validation import described
 from transaction_tracker.domain import (
+    AmbiguousIdError,
     EndedError,
     InvalidTransactionError,
     NotTrackedError,
@@ -167,6 +168,16 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(EndedError)
     async def ended(request: Request, error: EndedError) -> Response:
         return response(ProblemError(409, str(error), kind="ended"), request.state.request_id)
+
+    @app.exception_handler(AmbiguousIdError)
+    async def ambiguous(request: Request, error: AmbiguousIdError) -> Response:
+        fault = {
+            "detail": str(error),
+            "parameter": "id",
+            "candidates": list(error.candidates),
+        }
+        found = ProblemError(409, str(error), kind="ambiguous-id", errors=[fault])
+        return response(found, request.state.request_id)
 
     @app.exception_handler(ParkedError)
     async def parked(request: Request, error: ParkedError) -> Response:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -11,8 +11,8 @@ from fastapi import Request
 from beamish import ExitError
 from transaction_tracker.api.access import Tokens
 from transaction_tracker.api.options import WebOptions
-from transaction_tracker.api.problems import too_many
-from transaction_tracker.api.service import Service
+from transaction_tracker.api.problems import ProblemError, too_many
+from transaction_tracker.api.service import Service, SourceAccess
 from transaction_tracker.store import Store, StoreError
 from transaction_tracker.store.pages import touch
 
@@ -99,12 +99,28 @@ class ApiContext:
         )
         self.store_fault: CachedValue[str | None] = CachedValue(_PROBE_SECONDS, _store_fault)
 
-    def degraded(self) -> bool:
-        """Return whether the states of open transactions can be out of date."""
-        return self.degraded_reason() is not None
+    def source_named(self, name: str) -> SourceAccess:
+        """Return a source of several by its name, or raise a problem with status 404."""
+        for source in self.service.sources:
+            if source.name == name:
+                return source
+        detail = "unknown source; GET /v1/sources lists the sources"
+        if not self.service.sources:
+            detail = "this service has one source, without a name; list it in [[sources]]"
+        raise ProblemError(404, detail, kind="unknown-source")
 
-    def degraded_reason(self) -> str | None:
-        """Return why the states of open transactions can be out of date, or ``None``."""
+    def degraded(self, source: str = "") -> bool:
+        """Return whether the states of a source's open transactions can be out of date."""
+        return self.degraded_reason(source) is not None
+
+    def degraded_reason(self, source: str = "") -> str | None:
+        """Return why the states of a source's open transactions can be out of date, or ``None``.
+
+        Args:
+            source: Name of the source in the database; of no effect if there is only one.
+        """
+        if self.service.sources:
+            return degraded_of_several(self.service.sources, source)
         verdict = self.service.following().verdict
         if verdict.state != "ok":
             return verdict.text
@@ -112,6 +128,22 @@ class ApiContext:
         if providers is None or any(status.healthy for status in providers.status()):
             return None
         return "no provider is healthy"
+
+
+def degraded_of_several(sources: Sequence[SourceAccess], wanted: str) -> str | None:
+    """Return why the states of one source's open transactions can be out of date, or ``None``."""
+    source = next((each for each in sources if each.source == wanted), None)
+    if source is None:
+        return f"no configured source follows {wanted}"
+    if source.state == "paused":
+        return f"source {source.name} is paused"
+    verdict = source.following().verdict
+    if verdict.state != "ok":
+        return f"{source.name}: {verdict.text}"
+    providers = source.providers()
+    if not providers or any(status.healthy for status in providers):
+        return None
+    return f"no provider of {source.name} is healthy"
 
 
 async def api_context(request: Request) -> ApiContext:

@@ -6,13 +6,13 @@ costs a reading of the gauges; an event costs an addition for each of the two wi
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from beamish import telemetry
 from transaction_tracker.domain import TERMINAL
-from transaction_tracker.metrics import Gauges
+from transaction_tracker.metrics import Gauges, SourceGauges
 from transaction_tracker.metrics.metrics import MAX_LABEL_VALUES, OTHER
 
 SAMPLE_SECONDS = 5.0
@@ -20,6 +20,8 @@ MINUTE_SECONDS = 60.0
 
 Span: TypeAlias = Literal["10m", "1d"]
 SPANS: tuple[Span, ...] = get_args(Span)
+
+_Number = TypeVar("_Number", int, float)
 
 _OURS = "transaction_tracker"
 _ENDED = TERMINAL | {"dropped"}
@@ -89,8 +91,10 @@ class Sample:
         registrations_per_minute: Growth of the number of transactions.
         transitions_per_minute: Changes of a state.
         detection_seconds: Mean time from a new head to the commit of a transaction's state.
-        head_age_seconds: Seconds since the last answer about the head.
-        head_lag_blocks: Blocks from the last applied block to the head.
+        head_age_seconds: Seconds since the last answer about the head; of several sources, that of
+            the oldest answer.
+        head_lag_blocks: Blocks from the last applied block to the head; of several sources, the
+            most.
         requests_per_block: Mean number of requests to the source for each block.
         delivered_per_minute: Successful attempts to deliver.
         failed_per_minute: Failed attempts to deliver.
@@ -145,8 +149,8 @@ class _Window:
             _growth(self._total, _total(gauges), minutes),
             counts.transitions / minutes,
             counts.detections.value,
-            gauges.head_lag_seconds,
-            gauges.head_lag_blocks,
+            _largest(part.head_lag_seconds for part in _parts(gauges)),
+            _largest(part.head_lag_blocks for part in _parts(gauges)),
             counts.requests.value,
             counts.delivered / minutes,
             counts.failed / minutes,
@@ -162,12 +166,22 @@ def _provider(counts: ProviderCounts, minutes: float) -> ProviderSample:
     return ProviderSample(seconds.value, seconds.count / minutes, counts.errors / minutes)
 
 
+def _parts(gauges: Gauges) -> Sequence[Gauges | SourceGauges]:
+    """Return the gauges of each source."""
+    return tuple(gauges.sources.values()) or (gauges,)
+
+
+def _largest(values: Iterable[_Number | None]) -> _Number | None:
+    return max((value for value in values if value is not None), default=None)
+
+
 def _total(gauges: Gauges) -> int:
-    return sum(gauges.tracked.values())
+    return sum(sum(part.tracked.values()) for part in _parts(gauges))
 
 
 def _open(gauges: Gauges) -> int:
-    return sum(count for state, count in gauges.tracked.items() if state not in _ENDED)
+    counts = (item for part in _parts(gauges) for item in part.tracked.items())
+    return sum(count for state, count in counts if state not in _ENDED)
 
 
 def _growth(before: int | None, after: int, minutes: float) -> float | None:

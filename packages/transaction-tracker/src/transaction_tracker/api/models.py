@@ -75,6 +75,9 @@ class TransactionView:
 
     id: str
     hash: Hash
+    caip_id: Annotated[
+        str, Field(description="Id with the chain id of CAIP-2 before it: eip155:1:0x….")
+    ]
     state: State
     final: Annotated[bool, Field(description="Whether the state can no longer change.")]
     version: int
@@ -183,7 +186,7 @@ def event_view(entry: EventRecord) -> EventView:
         entry,
         id=entry.event.id,
         cursor=cursors.of_event(entry.position),
-        transaction=entry.event.tracked.id,
+        transaction=entry.event.tracked.key,
         recorded_at=rfc3339(entry.recorded_at),
     )
 
@@ -191,8 +194,9 @@ def event_view(entry: EventRecord) -> EventView:
 def _transaction(kept: TransactionRecord, confirmations: int, degraded: bool) -> dict[str, Any]:
     tracked = kept.tracked
     return {
-        "id": tracked.id,
+        "id": tracked.key,
         "hash": tracked.hash,
+        "caip_id": tracked.caip_id,
         "state": tracked.state,
         "final": tracked.final,
         "version": tracked.version,

@@ -51,6 +51,9 @@ class ErrorDetail(BaseModel):
     pointer: str | None = Field(None, description="JSON Pointer into the body, as a URI fragment.")
     parameter: str | None = Field(None, description="Name of the path or query parameter.")
     header: str | None = Field(None, description="Name of the header.")
+    candidates: list[str] | None = Field(
+        None, description="Ids with a chain id, if the id fits several sources."
+    )
     since: str | None = Field(None, description="Time since which the part fails (`/readyz`).")
 
 

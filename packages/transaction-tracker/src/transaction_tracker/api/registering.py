@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
@@ -31,6 +31,7 @@ from transaction_tracker.domain import (
     MAX_METADATA_BYTES,
     MAX_NONCE,
     MAX_RAW_BYTES,
+    AmbiguousIdError,
     Expectation,
     InvalidTransactionError,
     Registration,
@@ -39,7 +40,14 @@ from transaction_tracker.domain import (
     Tag,
     Transaction,
 )
-from transaction_tracker.tracker import TrackerContext
+from transaction_tracker.tracker import (
+    Place,
+    TrackerContext,
+    place_of,
+    place_of_raw,
+    place_of_slot,
+    registered_places,
+)
 from transaction_tracker.tracker.expectations import FIELDS, InvalidExpectationError
 
 MAX_ITEMS = 10_000
@@ -198,6 +206,7 @@ class AcceptedItem:
     """A registration that was stored."""
 
     id: str
+    caip_id: str
     status: Literal["accepted"]
     state: State
     version: int
@@ -241,11 +250,13 @@ class CheckedItem:
         given: The id in the request, if it is text.
         registration: The registration; ``None`` if there are errors.
         errors: Errors with their JSON pointers.
+        is_ambiguous: Whether the id fits several sources.
     """
 
     given: str | None
     registration: Registration | None
-    errors: tuple[dict[str, str], ...] = ()
+    errors: tuple[dict[str, Any], ...] = ()
+    is_ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,24 +301,37 @@ def _bad(detail: str, pointer: str) -> ProblemError:
     return ProblemError(422, detail, kind="invalid-request", errors=[fault])
 
 
-async def check_items(content: RequestItems, context: TrackerContext) -> list[CheckedItem]:
+async def check_items(
+    content: RequestItems, contexts: Sequence[TrackerContext]
+) -> list[CheckedItem]:
     """Check each registration of a request.
 
     Args:
         content: The registrations.
-        context: Source, which checks ids, and defaults of confirmations and deadline.
+        contexts: The sources, which check ids, with defaults of confirmations and deadline.
     """
     now = time.time()
+    ids = [_id_in(item) for item in content.items if isinstance(item, dict)]
+    texts = [each for each in ids if each is not None and len(each) <= MAX_ID_CHARACTERS]
+    sources = _Sources(contexts, await registered_places(texts, contexts))
     checked: list[CheckedItem] = []
     for item, pointer in zip(content.items, content.pointers(), strict=True):
-        checked.append(_check(item, context, now, pointer))
+        checked.append(_check(item, sources, now, pointer))
         if isinstance(item, dict) and item.get("raw") is not None:
             # To recover a sender takes a tenth of a millisecond; its data can be long.
             await asyncio.sleep(0)
     return checked
 
 
-def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> CheckedItem:
+def _id_in(item: dict[str, Any]) -> str | None:
+    """Return the id of an item that is not checked yet, also of a sender and a nonce."""
+    given, sender = item.get("id"), item.get("sender")
+    if isinstance(sender, str):
+        return f"{sender.lower()}:{item.get('nonce')}"
+    return given if isinstance(given, str) else None
+
+
+def _check(item: Any, sources: "_Sources", now: float, pointer: str) -> CheckedItem:
     given = item.get("id") if isinstance(item, dict) else None
     given = given if isinstance(given, str) else None
     try:
@@ -315,7 +339,9 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
     except ValidationError as error:
         return CheckedItem(given, None, tuple(faults(error, pointer)))
     try:
-        registration = _registration(wanted, context, now)
+        registration = _registration(wanted, sources, now)
+    except AmbiguousIdError as error:
+        return _ambiguous(given, error, f"{pointer}/{_named_by(wanted)}")
     except InvalidFieldError as error:
         return _refused(given, str(error), f"{pointer}/{error.place}")
     except ValueError as error:
@@ -324,22 +350,41 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
     return CheckedItem(given, registration)
 
 
-def _registration(wanted: RegistrationIn, context: TrackerContext, now: float) -> Registration:
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """The sources, and the places of ids that fit several of them and are registered already."""
+
+    contexts: Sequence[TrackerContext]
+    registered: Mapping[str, Place]
+
+
+def _registration(wanted: RegistrationIn, sources: _Sources, now: float) -> Registration:
     metadata = checked_metadata(wanted.metadata)
+    place, known = _name(wanted, sources)
+    context = place.context
     sends = _sends_again(wanted, context)
-    key, known = _name(wanted, context, complete=sends)
     required = checked_required(wanted.confirmations, context)
     expectation = checked_expectation(wanted.expect, context)
-    deadline, slot = _deadline(wanted, now, context), context.slot(key)
     return Registration(
-        key, required, deadline, metadata, expectation, slot, known, wanted.raw if sends else None
+        place.id,
+        required,
+        _deadline(wanted, now, context),
+        metadata,
+        expectation,
+        context.slot(place.id),
+        known,
+        wanted.raw if sends else None,
+        context.source.name,
+        place.given,
     )
 
 
 def _sends_again(wanted: RegistrationIn, context: TrackerContext) -> bool:
     if "raw" in wanted.model_fields_set:
         try:
-            return context.sends_again(wanted.rebroadcast)
+            return context.sends(wanted.raw, wanted.rebroadcast)
+        except InvalidTransactionError as error:
+            raise InvalidFieldError(str(error), "raw") from None
         except ValueError as error:
             raise InvalidFieldError(str(error), "rebroadcast") from None
     if wanted.rebroadcast:
@@ -349,27 +394,29 @@ def _sends_again(wanted: RegistrationIn, context: TrackerContext) -> bool:
     return False
 
 
-def _name(
-    wanted: RegistrationIn, context: TrackerContext, *, complete: bool
-) -> tuple[str, Transaction | None]:
-    """Return the id of a transaction, and the transaction if it is known."""
+def _name(wanted: RegistrationIn, sources: _Sources) -> tuple[Place, Transaction | None]:
+    """Return the place of a transaction, and the transaction if it is known."""
     given = wanted.model_fields_set & _NAMES
+    contexts, registered = sources.contexts, sources.registered
     try:
         if given == {"id"}:
-            return context.source.identify(wanted.id), None
+            return place_of(wanted.id, registered, contexts), None
         if given == {"raw"}:
-            known = context.signed(wanted.raw, complete=complete)
-            return known.id, known
+            return place_of_raw(wanted.raw, contexts)
         if given == {"sender", "nonce"}:
-            return context.slot_id(wanted.sender, wanted.nonce), None
+            return place_of_slot(wanted.sender, wanted.nonce, registered, contexts), None
     except InvalidTransactionError as error:
-        raise InvalidFieldError(
-            str(error), "id" if "id" in given else error.field or "sender"
-        ) from None
+        field = error.field if _named_by(wanted) == "sender" else None
+        raise InvalidFieldError(str(error), field or _named_by(wanted)) from None
     # The field that is missing, or that must not be there.
     other = {"sender": "nonce", "nonce": "sender"}
     place = other.get(next(iter(given)), "id") if len(given) == 1 else "id"
     raise InvalidFieldError("give either id, or raw, or sender and nonce", place)
+
+
+def _named_by(wanted: RegistrationIn) -> str:
+    """Return the field that says which transaction is meant."""
+    return next(name for name in ("id", "raw", "sender") if name in wanted.model_fields_set)
 
 
 def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> float | None:
@@ -421,6 +468,11 @@ def checked_deadline(deadline: datetime) -> float:
 
 def _refused(given: str | None, detail: str, pointer: str) -> CheckedItem:
     return CheckedItem(given, None, ({"detail": detail, "pointer": pointer},))
+
+
+def _ambiguous(given: str | None, error: AmbiguousIdError, pointer: str) -> CheckedItem:
+    fault = {"detail": str(error), "pointer": pointer, "candidates": list(error.candidates)}
+    return CheckedItem(given, None, (fault,), is_ambiguous=True)
 
 
 def faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from transaction_tracker.alerts import AlertBoard
 from transaction_tracker.api.history import History
 from transaction_tracker.api.signals import EventSignals
 from transaction_tracker.delivery.health import FlowLimits
+from transaction_tracker.domain import BlockRef
 from transaction_tracker.follower.verdict import NO_RESPONSE_YET, Verdict
 from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.providers.status import ProviderStatus
@@ -56,6 +57,49 @@ class ProviderControl(Protocol):
         """Check a provider's chain and head now."""
 
 
+class SourceAccess(Protocol):
+    """One source of several, for the API."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source in the configuration."""
+
+    @property
+    def source(self) -> str:
+        """Name of the source in the database."""
+
+    @property
+    def chain(self) -> str:
+        """Chain id of CAIP-2 that its transaction ids can have before them."""
+
+    @property
+    def state(self) -> str:
+        """``"running"``, ``"starting"``, ``"failed"`` or ``"paused"``."""
+
+    @property
+    def open(self) -> int:
+        """Number of its transactions that are not final."""
+
+    @property
+    def tip(self) -> BlockRef | None:
+        """Its last applied block; ``None`` before the first."""
+
+    def following(self) -> Following:
+        """Return the progress of its follower; fast, never waits."""
+
+    def providers(self) -> Sequence[ProviderStatus]:
+        """Return the status of its providers; none for a service over HTTP."""
+
+    async def pause(self) -> None:
+        """Stop sending requests to it, also after a restart of the service."""
+
+    async def resume(self) -> None:
+        """Follow it again."""
+
+    async def check(self) -> str:
+        """Check it now; return what is wrong with it, or nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The parts of the application that it passes to the API.
@@ -72,15 +116,18 @@ class Service:
     The application attaches and detaches ``metrics``.
 
     Attributes:
-        following: Function that returns the follower's progress; fast, never waits.
+        following: Function that returns the progress of the only follower, or of the first; fast,
+            never waits.
         gauges: Function that reads the gauges, except those of the API.
         providers: Control of the RPC providers; ``None`` for a source without providers.
+        sources: The sources, if there are several; empty for the only one.
         resume_deliveries: Function that resumes deliveries after a finality violation.
         feed: Signals for long polls and event streams.
         metrics: Metrics of the application.
         alerts: Alerts of the application.
         history: Figures over time.
-        source_name: Function that returns the source's name; ``None`` before its first answer.
+        source_name: Function that returns the name of the only source; ``None`` before its first
+            answer, and with several.
         is_postgresql: Whether the database is PostgreSQL; otherwise it is SQLite.
         started_at: Unix seconds of the start.
         flow_limits: When deliveries are late.
@@ -91,6 +138,7 @@ class Service:
     following: Callable[[], Following]
     gauges: Callable[[], Awaitable[Gauges]]
     providers: ProviderControl | None = None
+    sources: Sequence[SourceAccess] = ()
     resume_deliveries: Callable[[], Awaitable[None]] = Store.resume_deliveries
     feed: EventSignals = field(default_factory=EventSignals)
     metrics: Metrics = field(default_factory=Metrics)

@@ -27,7 +27,7 @@ class EventSignals:
                 signal.set()
         if self._waiters:
             for tracked in stored.rows:
-                for signal in self._waiters.get(tracked.id, ()):
+                for signal in self._waiters.get(tracked.key, ()):
                     signal.set()
 
     def open(self) -> None:

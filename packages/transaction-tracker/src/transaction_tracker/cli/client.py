@@ -39,6 +39,7 @@ FIXES: Final[Mapping[str, str]] = MappingProxyType(
         "not-tracked": "track it with txtrack add",
         "unknown-endpoint": "txtrack webhook ls lists the endpoints",
         "unknown-provider": "txtrack provider ls lists the providers",
+        "unknown-source": "txtrack source ls lists the sources",
         "unknown-token": "txtrack token ls lists the tokens",
     }
 )

@@ -145,6 +145,7 @@ COMMANDS = (
         MANAGE,
         "List the alerts about the service: active ones first, then the last cleared ones.",
     ),
+    Command("source", "sources:app", MANAGE, "Manage a service's sources, if it has several."),
     Command("provider", "providers:app", MANAGE, "Manage a service's RPC endpoints."),
     Command(
         "webhook",

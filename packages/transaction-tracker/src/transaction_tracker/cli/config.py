@@ -83,7 +83,10 @@ def options(*, as_json: Json = False) -> None:
 
 
 def _summary(configuration: Configuration) -> str:
-    if configuration.http is not None:
+    if configuration.sources:
+        names = ", ".join(f"{entry.name} ({entry.type})" for entry in configuration.sources)
+        source = f"Sources: {names}"
+    elif configuration.http is not None:
         http = configuration.http
         source = f"Source: {http.name}, polled at {http.model_dump()['url']}"
     else:
@@ -110,7 +113,14 @@ def _table(values: dict[str, Any]) -> list[str]:
 
 
 def _inner(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if isinstance(value, dict)}
+    return {name: value for name, value in values.items() if _is_table(value)}
+
+
+def _is_table(value: Any) -> bool:
+    """Return whether a value is a table, or a list of tables."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(one, dict) for one in value)
+    return isinstance(value, dict)
 
 
 def _line(name: str, value: Any) -> str:

@@ -72,7 +72,7 @@ async def doctor(
     else:
         found = await examine(configuration, transaction)
         found += check_file(configuration, chosen_file(flags.config))
-    _show(found, as_json=as_json)
+    show(found, as_json=as_json)
     return TROUBLE if any(finding.severity == "error" for finding in found) else OK
 
 
@@ -90,12 +90,35 @@ async def examine(configuration: Configuration, transaction: str | None = None) 
     # The alerts of a service that does not run are those of its last run.
     active = [] if service.ready is None else _read(url, load_active) or []
     return [
-        *await _source(configuration, transaction),
+        *await _sources(configuration, transaction),
         *database.check(url, service_runs=service.ready is not None),
         *web.check(options, service, has_token=has_token),
         *alerts.check(active),
         *await web.check_endpoints(known, configuration.webhooks.allow_private),
     ]
+
+
+async def _sources(configuration: Configuration, transaction: str | None) -> list[Finding]:
+    """Check each source; with several, their names are part of the subjects."""
+    parts = configuration.parts()
+    if None in parts:
+        return await _source(configuration, transaction)
+    if transaction is not None:
+        raise BadInputError("--transaction requires a single source")
+    return [finding for name, part in parts.items() for finding in await check_source(name, part)]
+
+
+async def check_source(name: str | None, part: Configuration) -> list[Finding]:
+    """Check one source.
+
+    Args:
+        name: Its name, part of the subjects; ``None`` for the only source.
+        part: The configuration as if it were the only source.
+    """
+    found = await _source(part, None)
+    if name is None:
+        return found
+    return [replace(finding, subject=f"{name}: {finding.subject}") for finding in found]
 
 
 async def _source(configuration: Configuration, transaction: str | None) -> list[Finding]:
@@ -105,8 +128,10 @@ async def _source(configuration: Configuration, transaction: str | None) -> list
             raise BadInputError('--transaction requires source.type = "http"')
         return await providers.check(configuration)
     if transaction is None:
-        page = _read(configuration.database.url, partial(id_page, after=None, limit=1))
-        transaction = page[0].tracked.id if page else None
+        page = _read(configuration.database.url, partial(id_page, after=None, limit=100))
+        own = f"http:{section.name}"
+        ids = (kept.tracked.id for kept in page or () if kept.tracked.source in (own, ""))
+        transaction = next(ids, None)
     found = await http.check(section, transaction)
     return [_redacted(finding, redactors(configuration)) for finding in found]
 
@@ -138,7 +163,8 @@ def _misconfigured(where: str, message: str) -> Finding:
     )
 
 
-def _show(found: Sequence[Finding], *, as_json: bool) -> None:
+def show(found: Sequence[Finding], *, as_json: bool) -> None:
+    """Print findings."""
     if as_json:
         for finding in found:
             output.write_json(asdict(finding))
@@ -173,6 +199,8 @@ def check_file(configuration: Configuration, file: Path | None) -> list[Finding]
 
 
 def _variable(configuration: Configuration) -> str:
+    if configuration.sources:
+        return "TXTRACK_SOURCES__0__PROVIDERS__0__URL"
     over_http = configuration.http is not None
     return "TXTRACK_HTTP__HEADERS__AUTHORIZATION" if over_http else "TXTRACK_PROVIDERS__0__URL"
 

@@ -165,12 +165,19 @@ __all__ = ["Redact", "redactors"]
 
 def redactors(configuration: Configuration) -> list[Redact]:
     """Return functions that remove the configuration's secrets from a text."""
-    urls = [url for one in configuration.providers for url in (one.url, one.ws_url) if url]
+    parts = configuration.parts().values()
+    urls = [
+        url
+        for part in parts
+        for provider in part.providers
+        for url in (provider.url, provider.ws_url)
+        if url
+    ]
     found: list[Redact] = [url.redact for url in urls]
     secrets = [*configuration.database.url.secrets]
     if (token := configuration.client.token) is not None:
         secrets.append(token.reveal())
-    if (http := configuration.http) is not None:
+    for http in (part.http for part in parts if part.http is not None):
         addresses = [text.reveal() for _, _, text in http.addresses()]
         secrets += keys(http.headers.values(), addresses)
     if secrets:

@@ -124,9 +124,10 @@ async def _started(
     """Report that the application runs."""
     tune_collector()
     url = await Web.url(WEB)
+    names = ", ".join(tree.name for tree in application.sources)
     logger.info(
         "the service is running",
-        extra={"url": url, "source": application.source.name, "open": application.open},
+        extra={"url": url, "source": names, "open": application.open},
     )
     if configuration.logs.format == "text":
         _introduce(url, "0x…" if configuration.source.type == "ethereum" else "ID")

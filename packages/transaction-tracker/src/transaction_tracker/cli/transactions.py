@@ -154,6 +154,7 @@ async def get(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
 async def ls(
     *,
     state: tuple[State, ...] = (),
+    source: str | None = None,
     limit: WholeNumber | None = None,
     no_header: NoHeader = False,
     service: ServiceFlags = CONFIGURED,
@@ -166,13 +167,15 @@ async def ls(
 
     Args:
         state: List only transactions in this state; can be repeated.
+        source: List only transactions of the source with this name, if there are several.
         limit: Maximum number of transactions. Default: all. A note on standard error says if
             there are more.
     """
     async with service.api() as api:
 
         def pages(count: int | None) -> AsyncIterator[Facts]:
-            return api.pages("v1/transactions", "transactions", count, state=state)
+            chosen = {} if source is None else {"source": source}
+            return api.pages("v1/transactions", "transactions", count, state=state, **chosen)
 
         found = output.limited(pages, limit, "omit --limit to list all")
         await output.lines(found, _COLUMNS, _row, as_json=service.as_json, header=not no_header)

@@ -14,7 +14,7 @@ from transaction_tracker.store.feed import EventRecord
 
 TEST_TYPE = "transaction_tracker.test"
 
-# 1 had neither details nor an expectation.
+# 1 had neither details nor an expectation, 2 had neither hash nor caip_id.
 PAYLOAD_VERSION = 3
 
 # Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
@@ -238,6 +238,13 @@ class TransitionView:
     ] = PAYLOAD_VERSION
     details: Details
     expectation: Expectation
+    caip_id: Annotated[
+        str,
+        Field(
+            description="Id with the chain id of CAIP-2 before it, unique over all sources: "
+            "eip155:1:0x…."
+        ),
+    ]
 
     @classmethod
     def of(cls, entry: EventRecord, **more: Any) -> Self:
@@ -249,7 +256,8 @@ class TransitionView:
         """
         tracked = entry.event.tracked
         fields: dict[str, Any] = {
-            "id": tracked.id,
+            "id": tracked.key,
+            "caip_id": tracked.caip_id,
             "hash": tracked.hash,
             "version": tracked.version,
             "state": tracked.state,

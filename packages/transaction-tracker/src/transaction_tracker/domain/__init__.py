@@ -1,6 +1,7 @@
 """The states of a transaction and their transitions: pure values, without event loop or network."""
 
 from transaction_tracker.domain.agenda import Agenda
+from transaction_tracker.domain.caip import caip_id, chain_of, local_id, split_caip_id
 from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Fork, KeptChain, Link
 from transaction_tracker.domain.change import UNCHANGED, RegistrationChange, Unchanged
 from transaction_tracker.domain.deadlines import Deadlines
@@ -15,11 +16,13 @@ from transaction_tracker.domain.details import (
     Transfer,
 )
 from transaction_tracker.domain.errors import (
+    AmbiguousIdError,
     EndedError,
     InvalidTransactionError,
     NotTrackedError,
     ParkedError,
     TrackerError,
+    UnknownSourceError,
 )
 from transaction_tracker.domain.expectation import Difference, Expectation, compare
 from transaction_tracker.domain.facts import (
@@ -92,6 +95,7 @@ __all__ = [
     "Abandoned",
     "Absent",
     "Agenda",
+    "AmbiguousIdError",
     "BlockRef",
     "BrokenChainError",
     "Buried",
@@ -138,10 +142,15 @@ __all__ = [
     "Transaction",
     "Transfer",
     "Unchanged",
+    "UnknownSourceError",
     "Vanished",
+    "caip_id",
+    "chain_of",
     "check_required",
     "compare",
     "decide",
+    "local_id",
     "reregistered",
+    "split_caip_id",
     "transition",
 ]

@@ -1,5 +1,7 @@
 """The errors that the tracker raises for its users."""
 
+from collections.abc import Sequence
+
 
 class TrackerError(Exception):
     """Base class of all errors of this package."""
@@ -15,6 +17,34 @@ class InvalidTransactionError(TrackerError, ValueError):
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class AmbiguousIdError(TrackerError, ValueError):
+    """The id fits several sources, and does not say which of them is meant.
+
+    Attributes:
+        id: The id.
+        candidates: The ids that say it, one of each source.
+    """
+
+    def __init__(self, transaction: str, candidates: Sequence[str]) -> None:
+        super().__init__(
+            f"{transaction!r} fits several sources; use one of {', '.join(candidates)}"
+        )
+        self.id = transaction
+        self.candidates = tuple(candidates)
+
+
+class UnknownSourceError(TrackerError, LookupError):
+    """The source of a stored transaction is not in the configuration.
+
+    Attributes:
+        source: Its name in the database.
+    """
+
+    def __init__(self, source: str) -> None:
+        super().__init__(f"no configured source follows {source}; add it to [[sources]]")
+        self.source = source
 
 
 class NotTrackedError(TrackerError, LookupError):

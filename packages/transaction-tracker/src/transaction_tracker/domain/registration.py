@@ -29,6 +29,8 @@ class Registration:
         slot: Slot of the transaction, if the id is that slot: it is whichever takes it.
         known: The transaction, if it is known before the source shows it.
         raw: The signed transaction in hexadecimal, if it can be sent again when it is missing.
+        source: Name of the source in the database; empty if there is only one.
+        given: The id as the user gave it, if that is not ``id``.
 
     Raises:
         ValueError: A value is invalid; the message names it.
@@ -42,6 +44,8 @@ class Registration:
     slot: str | None = None
     known: Transaction | None = None
     raw: str | None = field(default=None, repr=False)
+    source: str = ""
+    given: str | None = None
 
     def __post_init__(self) -> None:
         check_required(self.required)

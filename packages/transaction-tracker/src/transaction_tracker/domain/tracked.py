@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from transaction_tracker.domain.caip import caip_id
 from transaction_tracker.domain.details import NO_DETAILS, Details
 from transaction_tracker.domain.facts import BlockRef, Outcome
 from transaction_tracker.domain.states import (
@@ -48,6 +49,9 @@ class Tracked:
         hash: Id at the source of the transaction that took the slot, if it is tracked by its slot;
             ``None`` for others, and until a block has one.
         revision: Number of changes of its required confirmations and its deadline by the user.
+        source: Name of its source in the database; empty if it is not known.
+        given: The id as it was registered, if that is not ``id``: with the chain id, because
+            another source can have a transaction with the same id.
     """
 
     id: str
@@ -73,6 +77,19 @@ class Tracked:
     def by_slot(self) -> bool:
         """Whether it is tracked by its slot: it is whichever transaction takes it."""
         return self.slots == (self.id,)
+
+    source: str = field(default="", compare=False)
+    given: str | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The id as it was registered, which is unique over all sources."""
+        return self.given or self.id
+
+    @property
+    def caip_id(self) -> str:
+        """The id with the chain id of its source."""
+        return caip_id(self.source, self.id)
 
     @property
     def final(self) -> bool:
@@ -123,4 +140,4 @@ class Event:
     @property
     def id(self) -> str:
         """Id of the event; the same transition always has the same id."""
-        return f"{self.tracked.id}:{self.tracked.version}"
+        return f"{self.tracked.key}:{self.tracked.version}"

@@ -84,6 +84,8 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
         content=tracked.content,
         max_fee=tracked.max_fee,
         revision=tracked.revision,
+        source=tracked.source,
+        given=tracked.given,
     )
     return Event(tracked.state, after)
 

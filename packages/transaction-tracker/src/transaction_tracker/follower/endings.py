@@ -76,7 +76,7 @@ class Endings:
 
     async def resume(self) -> None:
         """Restore the objections that were stored before a restart."""
-        self._stored = frozenset(await Store.objections())
+        self._stored = frozenset(await Store.objections(self._source.name))
         self._source.restore_objections(self._stored)
 
     def is_due(self, chain: KeptChain, now: float) -> bool:
@@ -143,7 +143,9 @@ class Endings:
         """
         standing = frozenset(self._source.standing_objections())
         if standing != self._stored:
-            await Store.keep_objections(self._stored - standing, standing - self._stored)
+            await Store.keep_objections(
+                self._stored - standing, standing - self._stored, self._source.name
+            )
             self._stored = standing
 
     def _held_back(

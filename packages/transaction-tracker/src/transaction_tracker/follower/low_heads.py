@@ -63,7 +63,7 @@ class LowHeads:
             return True
         if await self._source.is_contested(tip.ref):
             return True  # other providers have our last block, so this node lags
-        final = await _lowest_final_above(head, chain)
+        final = await _lowest_final_above(head, chain, self._source.name)
         if final is not None:
             self._halt(head, tip, f"a transaction has ended in block {final}")
         return final is not None
@@ -81,9 +81,9 @@ class LowHeads:
             self._status.halted(reason)
 
 
-async def _lowest_final_above(head: Link, chain: KeptChain) -> int | None:
+async def _lowest_final_above(head: Link, chain: KeptChain, source: str) -> int | None:
     """Return the number of the lowest block above a head in which a transaction has ended."""
     for link in chain.links:
-        if link.number > head.number and await Store.anchored(link.hash):
+        if link.number > head.number and await Store.anchored(link.hash, source):
             return link.number
     return None

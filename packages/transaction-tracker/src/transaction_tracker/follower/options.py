@@ -1,7 +1,7 @@
 """Options of the source: the chain, its pace, and when states are final or get worse."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BeforeValidator, Field
 
@@ -12,6 +12,7 @@ from transaction_tracker.options.values import Seconds
 from transaction_tracker.sources.bitcoin.networks import NETWORKS, Network
 from transaction_tracker.sources.ethereum.options import ProfileSection, Signatures
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
+from transaction_tracker.sources.http_polling import HttpSection
 
 _MAX_CHAIN_ID = 2**63 - 1
 
@@ -134,6 +135,84 @@ class ChainOptions(Section):
     def chain_profile(self, chain_id: int | None = None) -> ChainProfile:
         """Return the changed profile of the configured chain; of ``chain_id`` if none is set."""
         return profile_of(self.chain_id or chain_id, self.profile.changes)
+
+
+_REQUIRED = "is required for one source of several: transaction ids are told apart by it"
+
+
+def source_name() -> Any:
+    """Declare the option that names a source of several."""
+    return option(
+        ...,
+        "1 to 32 of a-z, 0-9 and -",
+        "Name of the source, in the API, in metrics and in logs; unique.",
+        pattern=r"^[a-z0-9-]{1,32}$",
+    )
+
+
+class NamedSource(Protocol):
+    """What tells one source of several from the others."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source in the configuration."""
+
+    @property
+    def type(self) -> str:
+        """``"bitcoin"`` if it is a network of Bitcoin."""
+
+    @property
+    def chain_id(self) -> int | None:
+        """Chain id, if it is an EVM chain."""
+
+    @property
+    def network(self) -> str | None:
+        """Network, if it is one of Bitcoin."""
+
+    @property
+    def http(self) -> HttpSection | None:
+        """The service over HTTP, if it is one."""
+
+
+def unnamed_chain(source: NamedSource) -> Iterator[tuple[str, str]]:
+    """Yield the option that names the chain of one source of several, if it is missing."""
+    option_name = _naming_option(source)
+    if option_name != "http.name" and getattr(source, option_name) is None:
+        yield option_name, _REQUIRED
+
+
+def equal_sources(sources: Sequence[NamedSource]) -> Iterator[tuple[int, str, str]]:
+    """Yield the sources that cannot be told from an earlier one.
+
+    Yields:
+        The place of the source in the list, from 0, its option, and what is wrong with it.
+    """
+    names: dict[object, str] = {}
+    for place, source in enumerate(sources):
+        chain = _chain(source)
+        if source.name in names.values():
+            yield place, "name", f"must be unique, got {source.name!r} again"
+        elif chain is not None and chain in names:
+            message = f"must be unique; {names[chain]!r} has {chain} already"
+            yield place, _naming_option(source), message
+        names.setdefault(chain if chain is not None else place, source.name)
+
+
+def _naming_option(source: NamedSource) -> str:
+    if source.http is not None or source.type == "http":
+        return "http.name"
+    return "network" if source.type == "bitcoin" else "chain_id"
+
+
+def _chain(source: NamedSource) -> str | None:
+    """Return what must be unique, or ``None`` if it is not given."""
+    if source.http is not None:
+        return f"http {source.http.name}"
+    if source.type == "bitcoin":
+        return None if source.network is None else f"bitcoin {source.network}"
+    if source.type == "http" or source.chain_id is None:
+        return None
+    return f"{source.chain_id}"
 
 
 class _Type(Section):

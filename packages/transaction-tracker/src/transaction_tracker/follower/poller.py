@@ -19,11 +19,11 @@ from transaction_tracker.sources import RateLimitedError, SourceError
 from transaction_tracker.sources.polled import FeedLostError, LookUpResult, Page, PolledSource
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored, watched
 from transaction_tracker.tracker import (
-    FOLLOWER,
+    REGISTRY,
     CheckTransaction,
     RegistrationChanged,
-    TrackerContext,
     TransactionUntracked,
+    place_of,
 )
 
 _MAX_DEADLINES = 1_000
@@ -77,6 +77,7 @@ class Poller(GenServer):
         policy: Time limits for transactions in no block.
         status: Records whether the source responds.
         poll_interval: Seconds between two checks for look-ups that are due.
+        registry: Name of the registry of the trackers.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Poller(GenServer):
         status: FollowerStatus,
         *,
         poll_interval: float,
+        registry: str = REGISTRY,
     ) -> None:
         polling = source.policy
         self._source = source
@@ -94,7 +96,7 @@ class Poller(GenServer):
         self._status = status
         self._poll_interval = poll_interval
         self._sweep = Sweep(polling.first_delay, polling.longest_delay)
-        self._records = Records(open_transactions, policy, self._sweep)
+        self._records = Records(open_transactions, policy, self._sweep, registry)
         self._watch = Watch(polling)
         self._evaluator = ReplyEvaluator(open_transactions, self._sweep, self._watch, polling.agree)
         self._breaker = SourceBreaker(poll_interval)
@@ -126,12 +128,12 @@ class Poller(GenServer):
             transaction: Transaction id, as the source defines it.
 
         Raises:
-            InvalidTransactionError: ``transaction`` is not a valid id for the source.
+            InvalidTransactionError: ``transaction`` is not a valid id for a source.
+            AmbiguousIdError: Several sources have such ids: put the chain id before it.
             NoProcessError: The application is not running.
         """
-        GenServer.cast(
-            FOLLOWER, CheckTransaction(TrackerContext.current().source.identify(transaction))
-        )
+        place = place_of(transaction)
+        GenServer.cast(place.context.names.follower, CheckTransaction(place.id))
 
     def handle_continue(self, _arg: object) -> None:
         """Start the first look-ups."""
@@ -279,7 +281,9 @@ class Poller(GenServer):
         self._follow_up(await self._records.commit(Step(self._source.name, events)))
 
     async def _reversals(self, taken_back: Mapping[str, Reported]) -> tuple[Event, ...]:
-        ended = await Store.run(partial(watched.load_ended, ids=taken_back.keys()))
+        ended = await Store.run(
+            partial(watched.load_ended, ids=taken_back.keys(), source=self._source.name)
+        )
         events: list[Event] = []
         for tracked in ended:
             events += self._records.decide_ended([tracked], (taken_back[tracked.id],))
@@ -303,7 +307,9 @@ class Poller(GenServer):
         if not seconds:
             return
         since = time.time() - seconds
-        for confirmed in await Store.run(partial(watched.confirmed_since, since=since)):
+        for confirmed in await Store.run(
+            partial(watched.confirmed_since, since=since, source=self._source.name)
+        ):
             self._watch.resume(confirmed.id, confirmed.at, _now())
 
     # -- The feed
@@ -368,7 +374,7 @@ class Poller(GenServer):
         telemetry.execute(
             ("transaction_tracker", "sweep"),
             {"asked": asked, "age_seconds": self._sweep.age(_now())},
-            {},
+            {"source": self._source.name},
         )
 
 

@@ -18,6 +18,7 @@ from transaction_tracker.providers import HeadHint
 from transaction_tracker.sources import ChainSource, SourceError
 from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker import (
+    REGISTRY,
     CheckTransaction,
     RegistrationChanged,
     TransactionUntracked,
@@ -52,6 +53,7 @@ class Follower(GenServer):
         keep: Number of blocks to keep for reorganisations.
         sweep_budget: Maximum number of calls about single transactions in one batch per block.
         block_time: Returns the seconds between blocks, which can change.
+        registry: Name of the registry of the trackers.
     """
 
     def __init__(
@@ -65,10 +67,11 @@ class Follower(GenServer):
         keep: int,
         sweep_budget: int,
         block_time: Callable[[], float],
+        registry: str = REGISTRY,
     ) -> None:
         self._source = source
         self._poll_interval = poll_interval
-        self._records = Records(open_transactions, policy)
+        self._records = Records(open_transactions, policy, registry=registry)
         self._status = status
         self._walk = Walk(source, open_transactions, self._records, status, keep, block_time)
         evidence = self._walk.evidence

@@ -123,7 +123,7 @@ class Questions:
         telemetry.execute(
             ("transaction_tracker", "sweep"),
             {"asked": len(ids), "age_seconds": self._records.sweep.age(_now())},
-            {},
+            {"source": self._source.name},
         )
 
     def _batch_limit(self, limit: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from beamish import Backoff, Continue, ExitError, GenServer, process
+from transaction_tracker.domain import local_id
 from transaction_tracker.sources import ChainSource, SourceError
 from transaction_tracker.store import Store, StoreError, broadcasts
 from transaction_tracker.store.broadcasts import Broadcast
@@ -34,10 +35,12 @@ class Rebroadcaster(GenServer):
 
     Args:
         source: The source, which sends to all providers.
+        follower: Name of the follower of the source.
     """
 
-    def __init__(self, source: ChainSource) -> None:
+    def __init__(self, source: ChainSource, follower: str = FOLLOWER) -> None:
         self._source = source
+        self._follower = follower
 
     def init(self) -> Continue:
         """Return before the first round."""
@@ -58,7 +61,11 @@ class Rebroadcaster(GenServer):
     async def _send_due(self) -> None:
         now = time.time()
         query = partial(
-            broadcasts.due, now=now, missing_since=now - _MISSING_SECONDS, limit=_MAX_AT_ONCE
+            broadcasts.due,
+            source=self._source.name,
+            now=now,
+            missing_since=now - _MISSING_SECONDS,
+            limit=_MAX_AT_ONCE,
         )
         try:
             for broadcast in await Store.run(query):
@@ -80,4 +87,4 @@ class Rebroadcaster(GenServer):
         text = "sent %s again: %d of %d providers have it (attempt %d of %d)"
         logger.info(text, key, sent.accepted, sent.providers, attempt, broadcasts.MAX_ATTEMPTS)
         if sent.accepted:
-            GenServer.cast(FOLLOWER, CheckTransaction(key))
+            GenServer.cast(self._follower, CheckTransaction(local_id(self._source.name, key)))

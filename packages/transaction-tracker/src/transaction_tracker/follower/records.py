@@ -19,7 +19,7 @@ from transaction_tracker.domain import (
 from transaction_tracker.follower.evidence import Facts
 from transaction_tracker.slices import Slices
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored
-from transaction_tracker.tracker import TransactionTracker, via
+from transaction_tracker.tracker import REGISTRY, TransactionTracker, via
 
 logger: logging.Logger = logging.getLogger("transaction_tracker")
 
@@ -32,6 +32,7 @@ class Records:
         policy: Time limits for transactions in no block.
         sweep: Schedule of the questions about single transactions. Default: one with the default
             delays.
+        registry: Name of the registry of the trackers.
 
     Attributes:
         policy: Time limits for transactions in no block.
@@ -41,9 +42,14 @@ class Records:
     """
 
     def __init__(
-        self, open_transactions: OpenTransactions, policy: Policy, sweep: Sweep | None = None
+        self,
+        open_transactions: OpenTransactions,
+        policy: Policy,
+        sweep: Sweep | None = None,
+        registry: str = REGISTRY,
     ) -> None:
         self._open_transactions = open_transactions
+        self._registry = registry
         self.policy = policy
         self.agenda: Agenda = Agenda()
         self.sweep: Sweep = Sweep() if sweep is None else sweep
@@ -107,7 +113,7 @@ class Records:
         self, key: str, observations: tuple[Observation, ...]
     ) -> tuple[Event, ...]:
         try:
-            return await TransactionTracker.observe(via(key), observations)
+            return await TransactionTracker.observe(via(key, self._registry), observations)
         except ExitError:
             # The tracker is being restarted, or is stuck. The block is applied only once, so the
             # same rules decide here; the tracker takes over the stored state afterwards.
@@ -126,7 +132,7 @@ class Records:
     async def _handle_event(self, event: Event) -> None:
         if event.previous in TERMINAL and not event.tracked.final:
             # The tracker stopped when the transaction became final.
-            await TransactionTracker.reopen(event.tracked.id)
+            await TransactionTracker.reopen(event.tracked)
         elif event.tracked.state == "missing" != event.previous:
             self.sweep.again(event.tracked.id, _now())
         await TransactionTracker.track_replacement(event.tracked)

@@ -80,7 +80,7 @@ class UnusableAnswers:
             return
         if counted.note(key, asyncio.get_running_loop().time()):
             logger.error("%s is parked: %s", key, answer.why)
-            await TransactionTracker.park(key, answer.why)
+            await TransactionTracker.park(tracked, answer.why)
 
 
 def count_unreadable(block: FetchedBlock) -> None:

@@ -75,7 +75,7 @@ class Walk:
 
     async def resume(self) -> None:
         """Load the stored blocks, their slots and the objections to ends."""
-        links = await Store.claim(self._source.name)
+        links = await Store.claim(self._source.name, is_only=False)
         self._move_to(KeptChain.of(self.chain.keep, links))
         for link, slots in await Store.recent_slots(self._source.name):
             self._recent.push(link, slots)
@@ -155,7 +155,7 @@ class Walk:
         """Raise an error if a final block would be undone, and not enough providers agree."""
         finalized = self.evidence.marks.heights(self.chain).get("finalized", -1)
         for link in links:
-            has_ended = bool(await Store.anchored(link.hash))
+            has_ended = bool(await Store.anchored(link.hash, self._source.name))
             if has_ended or link.number <= finalized:
                 detail = "where a transaction has ended" if has_ended else "which is finalized"
                 reason = (
@@ -226,7 +226,7 @@ class Walk:
 
     async def _finality_violations(self, block: BlockRef) -> tuple[Event, ...]:
         """Return the events that reopen transactions that had ended in an undone block."""
-        ended = await Store.anchored(block.hash)
+        ended = await Store.anchored(block.hash, self._source.name)
         fact = Orphaned(block, time.time())
         violated: list[Event] = []
         async for part in Slices(ended):
@@ -235,8 +235,8 @@ class Walk:
             for event in events:
                 logger.error(
                     "finality violation: %s was %s in block %s (%s), which is no longer canonical; "
-                    "all deliveries are frozen until an operator resumes them",
-                    event.tracked.id,
+                    "the deliveries of this source are frozen until an operator resumes them",
+                    event.tracked.key,
                     event.previous,
                     block.number,
                     block.hash,
@@ -336,18 +336,19 @@ class Walk:
                 "hits": len(hits),
                 "requests": requests,
             },
-            {"number": block.link.number},
+            {"number": block.link.number, "source": self._source.name},
         )
         async for part in Slices(hits):
             for _ in part:
                 telemetry.execute(
                     ("transaction_tracker", "transaction", "detected"),
                     {"seconds": now - seen_at},
-                    {},
+                    {"source": self._source.name},
                 )
 
     def _reorganised(self, depth: int) -> None:
-        telemetry.execute(("transaction_tracker", "reorg"), {"depth": depth}, {})
+        facts = {"source": self._source.name}
+        telemetry.execute(("transaction_tracker", "reorg"), {"depth": depth}, facts)
 
 
 def _now() -> float:

@@ -49,9 +49,13 @@ class Reports:
 
     Outlives the watchdog's process, which restarts with the follower. Otherwise a follower that
     crashes again and again would log an error at each restart.
+
+    Args:
+        label: Name of the source in the configuration; ``None`` for the only source.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, label: str | None = None) -> None:
+        self._source = "source" if label is None else f"source {label}"
         self._state: Condition = "ok"
         self._since = 0.0
         self._reported_at = 0.0
@@ -74,13 +78,13 @@ class Reports:
             return None
         self._reported_at = now
         seconds = now - verdict.since
-        text = f"source {verdict.state} for {seconds:.0f} s: {verdict.reason}"
+        text = f"{self._source} {verdict.state} for {seconds:.0f} s: {verdict.reason}"
         event = verdict.state if changed else None
         return Report(level, text, event, seconds, verdict.reason)
 
     def _recovered(self, now: float) -> Report:
         seconds = now - self._since
-        text = f"the source makes progress again after {seconds:.0f} s"
+        text = f"the {self._source} makes progress again after {seconds:.0f} s"
         return Report(logging.INFO, text, "recovered", seconds)
 
 

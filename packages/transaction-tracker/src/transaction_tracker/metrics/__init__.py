@@ -1,6 +1,6 @@
 """Prometheus metrics of the tracker."""
 
-from transaction_tracker.metrics.gauges import Gauges
+from transaction_tracker.metrics.gauges import Gauges, SourceGauges
 from transaction_tracker.metrics.metrics import CONTENT_TYPE, Metrics
 
-__all__ = ["CONTENT_TYPE", "Gauges", "Metrics"]
+__all__ = ["CONTENT_TYPE", "Gauges", "Metrics", "SourceGauges"]

@@ -13,6 +13,26 @@ PREFIX = "transaction_tracker"
 
 
 @dataclass(frozen=True, slots=True)
+class SourceGauges:
+    """Values of the gauges of one source of several; they have the label ``source``.
+
+    Attributes:
+        tracked: Transactions by state.
+        parked: As in `Gauges`, and so on.
+    """
+
+    tracked: Mapping[State, int] = field(default_factory=dict)
+    parked: int | None = None
+    head_lag_seconds: float | None = None
+    head_lag_blocks: int | None = None
+    source_halted: int | None = None
+    source_lagging: int | None = None
+    source_paused: int | None = None
+    last_block_applied_seconds: float | None = None
+    ends_held: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Gauges:
     """Values of the gauges; a gauge that is ``None`` is unknown and omitted.
 
@@ -35,6 +55,7 @@ class Gauges:
         registering: Transactions being registered.
         waiters: Long polls in progress.
         streams: Open event streams.
+        sources: The gauges of each source of several, by its name; they replace those here.
     """
 
     tracked: Mapping[State, int] = field(default_factory=dict)
@@ -55,6 +76,7 @@ class Gauges:
     registering: int | None = None
     waiters: int | None = None
     streams: int | None = None
+    sources: Mapping[str, SourceGauges] = field(default_factory=dict)
 
 
 _TEXTS = {
@@ -64,6 +86,7 @@ _TEXTS = {
     "head_lag_seconds": "Time since the last answer about the source's head.",
     "head_lag_blocks": "Blocks from the last applied block to the source's head.",
     "source_halted": "1 while the source is halted, otherwise 0.",
+    "source_paused": "1 while an operator has paused the source, otherwise 0.",
     "source_lagging": "1 while no provider's head advances, otherwise 0.",
     "last_block_applied_seconds": "Time since a block was applied.",
     "ends_held": "1 while healthy providers disagree or do not answer about ends, otherwise 0.",
@@ -85,16 +108,39 @@ class Snapshot(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the metric families of the gauges."""
-        tracked = GaugeMetricFamily(f"{PREFIX}_tracked", "Transactions by state.", labels=["state"])
-        for state, count in sorted(self.gauges.tracked.items()):
-            tracked.add_metric([state], count)
-        yield tracked
+        yield _tracked(self.gauges)
         if self.gauges.alerts is not None:
             yield _alerts(self.gauges.alerts)
         for name, text in _TEXTS.items():
-            value = getattr(self.gauges, name)
+            value = getattr(self.gauges, name, None)
             if value is not None:
                 yield GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
+            elif self.gauges.sources and name in SourceGauges.__slots__:
+                yield _by_source(name, text, self.gauges.sources)
+
+
+def _tracked(gauges: Gauges) -> GaugeMetricFamily:
+    name, text = f"{PREFIX}_tracked", "Transactions by state."
+    if not gauges.sources:
+        family = GaugeMetricFamily(name, text, labels=["state"])
+        for state, count in sorted(gauges.tracked.items()):
+            family.add_metric([state], count)
+        return family
+    family = GaugeMetricFamily(name, text, labels=["source", "state"])
+    for source, values in gauges.sources.items():
+        for state, count in sorted(values.tracked.items()):
+            family.add_metric([source, state], count)
+    return family
+
+
+def _by_source(name: str, text: str, sources: Mapping[str, SourceGauges]) -> GaugeMetricFamily:
+    """Return a gauge with a value for each source for which it is known."""
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=["source"])
+    for source, values in sources.items():
+        value = getattr(values, name)
+        if value is not None:
+            family.add_metric([source], value)
+    return family
 
 
 def _alerts(counts: Mapping[tuple[AlertKind, AlertSeverity], int]) -> GaugeMetricFamily:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -13,6 +13,7 @@ from transaction_tracker.metrics.gauges import PREFIX, Gauges, Snapshot
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
+_Metric = TypeVar("_Metric", Counter, Histogram)
 _Method = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
 
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -36,9 +37,12 @@ class Metrics:
     Args:
         runtime: Whether the page includes beamish's metrics, which cost some microseconds per
             call and callback.
+        sources: Names of several sources, by their names in the database: metrics about a source
+            have the label ``source`` then.
     """
 
-    def __init__(self, *, runtime: bool = True) -> None:
+    def __init__(self, *, runtime: bool = True, sources: Mapping[str, str] | None = None) -> None:
+        self._sources = dict(sources or {})
         self.registry: CollectorRegistry = CollectorRegistry(auto_describe=True)
         self._runtime = runtime
         self._runtime_exporter: beamish_metrics.Exporter | None = None
@@ -78,18 +82,24 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _make(self) -> None:
-        self._transitions = self._counter("transitions", "Transitions stored.", "from", "to")
+        # Of metrics about a source.
+        own = ("source",) if self._sources else ()
+        self._transitions = self._counter("transitions", "Transitions stored.", *own, "from", "to")
         self._blocks = self._histogram(
-            "block_apply_seconds", "Time from the fetch of a block to its commit.", FAST
+            "block_apply_seconds", "Time from the fetch of a block to its commit.", FAST, *own
         )
-        self._hits = self._counter("block_hits", "Tracked transactions found in blocks.")
+        self._hits = self._counter("block_hits", "Tracked transactions found in blocks.", *own)
         self._per_block = self._histogram(
-            "rpc_requests_per_block", "Requests to the source since the previous block.", REQUESTS
+            "rpc_requests_per_block",
+            "Requests to the source since the previous block.",
+            REQUESTS,
+            *own,
         )
         self._detections = self._histogram(
             "detection_seconds",
             "Time from a new head to the commit of a transaction's state.",
             FAST,
+            *own,
         )
         self._requests = self._counter(
             "rpc_requests", "Requests to providers.", "provider", "outcome"
@@ -97,16 +107,16 @@ class Metrics:
         self._request_seconds = self._histogram(
             "rpc_request_seconds", "Duration of requests to providers.", FAST, "provider"
         )
-        self._reorgs = self._counter("reorgs", "Reorganisations.")
+        self._reorgs = self._counter("reorgs", "Reorganisations.", *own)
         self._depths = self._histogram(
-            "reorg_depth_blocks", "Blocks removed by a reorganisation.", BLOCKS
+            "reorg_depth_blocks", "Blocks removed by a reorganisation.", BLOCKS, *own
         )
         self._unreadable = self._counter(
             "unreadable", "Responses and parts of responses skipped as unreadable.", "kind"
         )
-        self._swept = self._counter("swept", "Transactions looked up individually.")
+        self._swept = self._counter("swept", "Transactions looked up individually.", *own)
         self._sweep_ages = self._histogram(
-            "sweep_age_seconds", "How long the oldest due transaction had been due.", AGES
+            "sweep_age_seconds", "How long the oldest due transaction had been due.", AGES, *own
         )
         self._restarts = self._counter("tracker_restarts", "Restarts of trackers.")
         self._parks = self._counter("tracker_parks", "Trackers parked.")
@@ -158,27 +168,33 @@ class Metrics:
     ) -> None:
         self._handlers[event](numbers, facts)
 
-    def _block_applied(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
-        self._blocks.observe(numbers["seconds"])
-        self._hits.inc(numbers["hits"])
-        self._per_block.observe(numbers["requests"])
+    def _of(self, metric: _Metric, facts: Mapping[str, Any], *values: str) -> _Metric:
+        """Return the part of a metric for the source of an event, and for other labels."""
+        if self._sources:
+            values = (self._sources.get(facts["source"], OTHER), *values)
+        return metric.labels(*values) if values else metric
+
+    def _block_applied(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._of(self._blocks, facts).observe(numbers["seconds"])
+        self._of(self._hits, facts).inc(numbers["hits"])
+        self._of(self._per_block, facts).observe(numbers["requests"])
 
     def _transition(self, _: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-        self._transitions.labels(facts["previous"], facts["state"]).inc()
+        self._of(self._transitions, facts, facts["previous"], facts["state"]).inc()
 
-    def _detected(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
-        self._detections.observe(numbers["seconds"])
+    def _detected(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._of(self._detections, facts).observe(numbers["seconds"])
 
-    def _reorg(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
-        self._reorgs.inc()
-        self._depths.observe(numbers["depth"])
+    def _reorg(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._of(self._reorgs, facts).inc()
+        self._of(self._depths, facts).observe(numbers["depth"])
 
     def _passed_over(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         self._unreadable.labels(self._bounded("unreadable", facts["kind"])).inc(numbers["count"])
 
-    def _sweep(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
-        self._swept.inc(numbers["asked"])
-        self._sweep_ages.observe(numbers["age_seconds"])
+    def _sweep(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._of(self._swept, facts).inc(numbers["asked"])
+        self._of(self._sweep_ages, facts).observe(numbers["age_seconds"])
 
     def _committed(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
         self._database.observe(numbers["seconds"])

@@ -39,6 +39,7 @@ class RpcEndpoint:
         settings: URLs and limits.
         position: Position in the configured order, from 1.
         create: Returns the client of the node.
+        source: Name of its source among several; ``None`` for the only source.
     """
 
     def __init__(
@@ -46,8 +47,11 @@ class RpcEndpoint:
         settings: ProviderSettings,
         position: int,
         create: ClientFactory = ethereum_client,
+        source: str | None = None,
     ) -> None:
-        self.name: str = f"{settings.url.host}-{position}"
+        # The name of a source has no dot, so names of two sources are never equal.
+        prefix = "" if source is None else f"{source}."
+        self.name: str = f"{prefix}{settings.url.host}-{position}"
         self.process: str = f"{PROVIDERS}.{self.name}"
         self.settings = settings
         self.client: RpcClient = create(settings)

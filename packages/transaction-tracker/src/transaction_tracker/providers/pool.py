@@ -69,6 +69,7 @@ class Pool:
         hints: Receiver of a ``HeadHint`` when a provider announces a new head.
         timeouts: Timeouts of the subscriptions to new heads.
         create: Returns the client of a node. Default: one of an Ethereum node.
+        source: Name of the source among several, for the names of processes and providers.
 
     Raises:
         ValueError: There is no provider, or an argument is invalid; the message says which.
@@ -84,12 +85,14 @@ class Pool:
         hints: Pid | str | Via | None = None,
         timeouts: SubscriptionTimeouts | None = None,
         create: ClientFactory = ethereum_client,
+        source: str | None = None,
     ) -> None:
         check_pool(settings, chain_id, max_lag, probe_interval)
         endpoints = [
-            RpcEndpoint(provider, position, create)
+            RpcEndpoint(provider, position, create, source)
             for position, provider in enumerate(settings, start=1)
         ]
+        self._name = PROVIDERS if source is None else f"{PROVIDERS}.{source}"
         self._timeouts = replace(timeouts or SubscriptionTimeouts())
         self._state = PoolState(endpoints, chain_id, max_lag, probe_interval)
         self._chain_check = ChainCheck(self._state)
@@ -117,7 +120,7 @@ class Pool:
             strategy="one_for_one",
             max_restarts=_MAX_RESTARTS,
             max_seconds=_MAX_SECONDS,
-            name=PROVIDERS,
+            name=self._name,
         )
 
     # -- Requests
@@ -374,6 +377,16 @@ class Pool:
             raise failure
         self._state.elect_chain()
         return self._state.status(endpoint)
+
+    async def find_problems(self) -> dict[str, str]:
+        """Check all providers now; return what is wrong with those that fail, by their names."""
+        found: dict[str, str] = {}
+        for endpoint in self._state.endpoints:
+            failure = await check_chain(endpoint)
+            if failure is not None:
+                found[endpoint.name] = str(failure)
+        self._state.elect_chain()
+        return found
 
     # -- Choice
 

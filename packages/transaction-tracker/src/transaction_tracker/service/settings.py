@@ -6,12 +6,18 @@ from typing import Literal
 from transaction_tracker.alerts import AlertOptions
 from transaction_tracker.api import WebOptions
 from transaction_tracker.delivery.options import allowed_hosts
-from transaction_tracker.follower.options import ChainOptions
+from transaction_tracker.follower.options import (
+    ChainOptions,
+    equal_sources,
+    source_name,
+    unnamed_chain,
+)
 from transaction_tracker.options import Section, option
 from transaction_tracker.options.values import AllowedHosts, Seconds
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.providers.settings import AnyNodeUrl
 from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.sources.http_polling import HttpSection
 from transaction_tracker.store.options import AnyDatabase, database, retention
 
 
@@ -26,8 +32,8 @@ class _Node(Section):
     )
 
 
-class Settings(ChainOptions, _Node):
-    """The settings of a tracker application: the chain, the nodes, the database, and the rest."""
+class _Nodes(ChainOptions, _Node):
+    """A chain and its nodes."""
 
     type: Literal["ethereum", "bitcoin"] = option(
         "ethereum",
@@ -38,6 +44,45 @@ class Settings(ChainOptions, _Node):
         (),
         "a list of ProviderSettings",
         "Several nodes of the same chain: one is followed, the others are in reserve.",
+    )
+
+    def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
+        """Yield nodes that are given twice, and a tag that the chain does not support."""
+        if self.rpc_url is not None and self.providers:
+            yield "rpc_url", "and providers cannot both be given"
+        yield from super().conflicts(table)
+
+    @property
+    def endpoints(self) -> tuple[ProviderSettings, ...]:
+        """The settings of all nodes."""
+        if self.rpc_url is None:
+            return self.providers
+        return (ProviderSettings(SecretUrl.of(self.rpc_url)),)
+
+
+class SourceSettings(_Nodes):
+    """One source of several: a chain with its nodes, or a service that is polled over HTTP."""
+
+    name: str = source_name()
+    http: HttpSection | None = option(
+        None, "HttpSection or None", "The service; instead of the nodes of a chain."
+    )
+
+    def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
+        """Yield what a source of several lacks."""
+        yield from super().conflicts(table)
+        yield from unnamed_chain(self)
+        if self.http is None and not self.endpoints:
+            yield "providers", "must have at least one, or http must be given"
+
+
+class Settings(_Nodes):
+    """The settings of a tracker application: the chain, the nodes, the database, and the rest."""
+
+    sources: tuple[SourceSettings, ...] = option(
+        (),
+        "a list of SourceSettings",
+        "Several sources, each with its own nodes; instead of the options of one chain.",
     )
     database: AnyDatabase = database()
     migrate: bool = option(
@@ -66,14 +111,9 @@ class Settings(ChainOptions, _Node):
     )
 
     def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
-        """Yield nodes that are given twice, and a tag that the chain does not support."""
-        if self.rpc_url is not None and self.providers:
-            yield "rpc_url", "and providers cannot both be given"
+        """Yield sources that are given twice, and what the chain does not support."""
         yield from super().conflicts(table)
-
-    @property
-    def endpoints(self) -> tuple[ProviderSettings, ...]:
-        """The settings of all nodes."""
-        if self.rpc_url is None:
-            return self.providers
-        return (ProviderSettings(SecretUrl.of(self.rpc_url)),)
+        if self.sources and self.endpoints:
+            yield "sources", "and the nodes of one chain cannot both be given"
+        for _, _, message in equal_sources(self.sources):
+            yield "sources", message

@@ -19,12 +19,17 @@ class Connection(GenServer):
     Args:
         source: The source of the transactions.
         checked: Called after each successful check; can raise to refuse the chain.
+        label: Name of the source in the configuration; ``None`` for the only source.
     """
 
     def __init__(
-        self, source: ChainSource | PolledSource, checked: Callable[[], None] = lambda: None
+        self,
+        source: ChainSource | PolledSource,
+        checked: Callable[[], None] = lambda: None,
+        label: str | None = None,
     ) -> None:
         self._source = source
+        self._label = label
         self._checked = checked
 
     async def init(self) -> None:
@@ -44,14 +49,16 @@ class Connection(GenServer):
         # A source remembers a successful check: it is not asked again when this process restarts,
         # because it can be unavailable then.
         if isinstance(self._source, EthereumSource):
-            await self._source.check(known=await _known())
+            await self._source.check(
+                known=await _known(None if self._label is None else self._source.name)
+            )
         else:
             await self._source.check()
 
 
-async def _known() -> ChainRecord:
-    """Return the stored identity and blocks of the chain."""
-    stored = await Store.identity()
+async def _known(source: str | None) -> ChainRecord:
+    """Return the stored identity and blocks of a chain; ``None`` for the only one."""
+    stored = await Store.identity(source)
     if stored is None:
         return ChainRecord()
     name, anchor = stored
@@ -63,20 +70,24 @@ class Boot(GenServer):
 
     Args:
         source: The source of the transactions.
+        label: Name of the source in the configuration; ``None`` for the only source.
         listens: Whether there is an ``on_event`` callback.
     """
 
-    def __init__(self, source: ChainSource | PolledSource, *, listens: bool) -> None:
+    def __init__(
+        self, source: ChainSource | PolledSource, *, label: str | None = None, listens: bool
+    ) -> None:
         self._source = source
+        self._label = label
         self._listens = listens
 
     async def init(self) -> Any:
         """Start all trackers before ``init`` returns, so that a started application has them."""
         anchor = self._source.anchor if isinstance(self._source, EthereumSource) else None
-        await Store.claim(self._source.name, anchor)
+        await Store.claim(self._source.name, anchor, is_only=self._label is None)
         if self._listens:
             # Before the first event: a listener that starts later must not miss it.
             await EventListener.begin()
         with gc_paused():
-            await TransactionTracker.start_all_pending()
+            await TransactionTracker.start_all_pending(self._label)
         return IGNORE

@@ -2,8 +2,8 @@
 
 from transaction_tracker.api import WebOptions
 from transaction_tracker.follower.options import ChainOptions
-from transaction_tracker.service import Settings
-from transaction_tracker.settings.model import Configuration
+from transaction_tracker.service import Settings, SourceSettings
+from transaction_tracker.settings.model import Configuration, SourceEntry
 from transaction_tracker.settings.problems import ConfigurationError, Problem
 from transaction_tracker.sources.http_polling import HttpPollingSource
 
@@ -15,13 +15,14 @@ def application_settings(configuration: Configuration) -> Settings:
         ConfigurationError: No provider is configured, or two options contradict each other.
     """
     source = configuration.source
-    if source.type != "http" and not configuration.providers:
+    if source.type != "http" and not (configuration.providers or configuration.sources):
         message = "must have at least one: add [[providers]] with a url to the file, or --rpc URL"
         raise ConfigurationError([Problem("providers", message, "")])
     return Settings(
         **dict(source.part(ChainOptions)),
         type="bitcoin" if source.type == "bitcoin" else "ethereum",
         providers=configuration.providers,
+        sources=tuple(map(_source_settings, configuration.sources)),
         database=configuration.database.url,
         web=web_options(configuration),
         allow_private=configuration.webhooks.allow_private,
@@ -31,8 +32,18 @@ def application_settings(configuration: Configuration) -> Settings:
     )
 
 
+def _source_settings(entry: SourceEntry) -> SourceSettings:
+    return SourceSettings(
+        **dict(entry.part(ChainOptions)),
+        name=entry.name,
+        type="bitcoin" if entry.type == "bitcoin" else "ethereum",
+        providers=entry.providers,
+        http=entry.http,
+    )
+
+
 def application_source(configuration: Configuration) -> HttpPollingSource | None:
-    """Return the HTTP source; ``None`` if the source is the chain of the providers."""
+    """Return the only source if it is a service over HTTP; otherwise ``None``."""
     return None if configuration.http is None else HttpPollingSource.of(configuration.http)
 
 

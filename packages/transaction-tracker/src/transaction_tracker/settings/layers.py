@@ -4,7 +4,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -179,16 +179,16 @@ def _by_index(value: Any) -> Any:
 
 def _line_of(text: str, key: Key) -> int | None:
     """Return the line of a key; for a key in an inline table, the line of the table."""
-    counts: dict[str, int] = {}
+    arrays: dict[Key, int] = {}
     table: Key = ()
     best: tuple[int, int] | None = None
     for number, line in enumerate(text.splitlines(), 1):
         if header := _TABLE.match(line):
-            name = header[1]
-            table = tuple(part.strip() for part in name.split("."))
+            *above, name = (part.strip() for part in header[1].split("."))
+            table = (*_indexed(above, arrays), name)
             if line.lstrip().startswith("[["):
-                table = (*table, str(counts.get(name, 0)))
-                counts[name] = counts.get(name, 0) + 1
+                arrays[table] = arrays.get(table, -1) + 1
+                table = (*table, str(arrays[table]))
             here = table
         else:
             parts = line.partition("=")[0].strip().split(".")
@@ -196,6 +196,21 @@ def _line_of(text: str, key: Key) -> int | None:
         if here == key[: len(here)] and (best is None or len(here) > best[0]):
             best = (len(here), number)
     return best[1] if best else None
+
+
+def _indexed(parts: Iterable[str], arrays: Mapping[Key, int]) -> Key:
+    """Return a key with the current index after each list of tables.
+
+    Args:
+        parts: The names in the header of a table.
+        arrays: The last index of each list of tables so far.
+    """
+    key: Key = ()
+    for part in parts:
+        key = (*key, part)
+        if key in arrays:
+            key = (*key, str(arrays[key]))
+    return key
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[Problem]:

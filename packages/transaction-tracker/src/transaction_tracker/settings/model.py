@@ -13,7 +13,7 @@ from pydantic_settings import (
 from transaction_tracker.alerts import AlertOptions
 from transaction_tracker.api.options import WebSection
 from transaction_tracker.delivery.options import WebhooksSection
-from transaction_tracker.follower.options import SourceSection
+from transaction_tracker.follower.options import SourceSection, source_name
 from transaction_tracker.options.values import from_json
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.client import ClientSection
@@ -34,6 +34,19 @@ def _as_list(value: Any) -> Any:
     return value
 
 
+Providers = Annotated[
+    tuple[ProviderSettings, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
+]
+
+
+class SourceEntry(SourceSection):
+    """One source of several, with the options of [source], providers or http, and a name."""
+
+    name: str = source_name()
+    providers: Providers = ()
+    http: HttpSection | None = None
+
+
 class Configuration(BaseSettings):
     """All options of the service and its commands; `load` reads them."""
 
@@ -48,16 +61,36 @@ class Configuration(BaseSettings):
 
     database: DatabaseSection = DatabaseSection()
     source: SourceSection = SourceSection()
-    providers: Annotated[
-        tuple[ProviderSettings, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
-    ] = ()
+    providers: Providers = ()
     http: HttpSection | None = None
+    sources: Annotated[
+        tuple[SourceEntry, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
+    ] = ()
     web: WebSection = WebSection()
     webhooks: WebhooksSection = WebhooksSection()
     alerts: AlertOptions = AlertOptions()
     retention: RetentionSection = RetentionSection()
     logs: LogsSection = LogsSection()
     client: ClientSection = ClientSection()
+
+    def parts(self) -> dict[str | None, "Configuration"]:
+        """Return the configuration of each source by its name, as if it were the only one.
+
+        The name of the only source is ``None``.
+        """
+        if not self.sources:
+            return {None: self}
+        return {
+            entry.name: self.model_copy(
+                update={
+                    "source": entry,
+                    "providers": entry.providers,
+                    "http": entry.http,
+                    "sources": (),
+                }
+            )
+            for entry in self.sources
+        }
 
     @classmethod
     def settings_customise_sources(

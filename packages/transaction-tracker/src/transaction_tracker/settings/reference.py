@@ -1,12 +1,12 @@
 """List every option for the documentation and for ``txtrack config options``."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pydantic_core import PydanticUndefined
 
-from transaction_tracker.options.problems import options
+from transaction_tracker.options.problems import Key, options
 from transaction_tracker.settings.layers import variable
 from transaction_tracker.settings.model import Configuration
 
@@ -33,8 +33,14 @@ class Option:
 
 
 def reference() -> Iterator[Option]:
-    """Yield all options, in the order of the sections."""
-    for key, info in options(Configuration):
+    """Yield all options, in the order of the sections.
+
+    Of a source of several, only those that the only source has not in a section of its own.
+    """
+    known = dict(options(Configuration))
+    for key, info in known.items():
+        if _is_repeated(key, known):
+            continue
         place = tuple("0" if part == "*" else part for part in key)
         extra = info.json_schema_extra
         expected = extra.get("expected") if isinstance(extra, dict) else None
@@ -46,6 +52,11 @@ def reference() -> Iterator[Option]:
             info.default is PydanticUndefined,
             info.description or "",
         )
+
+
+def _is_repeated(key: Key, known: Collection[Key]) -> bool:
+    """Return whether an option of a source of several is one of the only source, too."""
+    return key[:2] == ("sources", "*") and (key[2:] in known or ("source", *key[2:]) in known)
 
 
 def _default(value: object) -> str | None:

@@ -8,7 +8,7 @@ from transaction_tracker.store.errors import (
     UnavailableError,
 )
 from transaction_tracker.store.lease import LeaseHolder
-from transaction_tracker.store.open_transactions import OpenTransactions
+from transaction_tracker.store.open_transactions import OpenBySource, OpenTransactions
 from transaction_tracker.store.process import STORE, Store
 from transaction_tracker.store.steps import Step, Stored
 from transaction_tracker.store.upgrade import migrate, pending_revisions
@@ -21,6 +21,7 @@ __all__ = [
     "DatabaseUrlError",
     "LeaseHolder",
     "NotOwnerError",
+    "OpenBySource",
     "OpenTransactions",
     "Step",
     "Store",

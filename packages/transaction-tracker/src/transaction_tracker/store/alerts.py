@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, tuple_
 
 from transaction_tracker.domain.alert import Alert, AlertNotice
 from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
-from transaction_tracker.store.chain import frozen_since
+from transaction_tracker.store.chain import frozen_since, frozen_sources
 from transaction_tracker.store.endpoint_status import oldest_pending
 from transaction_tracker.store.endpoints import disable, load_all
 from transaction_tracker.store.rows import clean
@@ -43,6 +43,7 @@ class DatabaseView:
 
     Attributes:
         frozen_since: Since when deliveries are frozen, in Unix seconds; ``None`` if they are not.
+        frozen: The same by source, for those whose deliveries are frozen.
         oldest_pending: When the oldest pending delivery to an enabled endpoint was stored.
         endpoints: All webhook endpoints.
     """
@@ -50,12 +51,16 @@ class DatabaseView:
     frozen_since: float | None = None
     oldest_pending: float | None = None
     endpoints: tuple[WebhookEndpoint, ...] = ()
+    frozen: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 def view(connection: Connection) -> DatabaseView:
     """Return what the database shows of the service."""
     return DatabaseView(
-        frozen_since(connection), oldest_pending(connection), tuple(load_all(connection))
+        frozen_since(connection),
+        oldest_pending(connection),
+        tuple(load_all(connection)),
+        frozen_sources(connection),
     )
 
 

@@ -18,7 +18,7 @@ class Broadcast:
     """A transaction that is due.
 
     Attributes:
-        transaction: Its id.
+        transaction: Its id, as it was registered.
         raw: The signed transaction in hexadecimal; never log it.
         attempts: How often it was sent.
     """
@@ -28,9 +28,18 @@ class Broadcast:
     attempts: int = 0
 
 
-def keep(connection: Connection, registrations: Sequence[Registration]) -> None:
-    """Store the raw transactions of registrations that have one to be sent again."""
-    rows = [(one.id, one.raw, 0, 0.0) for one in registrations if one.raw is not None]
+def keep(connection: Connection, registrations: Sequence[tuple[str, Registration]]) -> None:
+    """Store the raw transactions of registrations that have one to be sent again.
+
+    Args:
+        connection: Inside a database transaction.
+        registrations: Each with the id as it was registered.
+    """
+    rows = [
+        (key, registration.raw, 0, 0.0)
+        for key, registration in registrations
+        if registration.raw is not None
+    ]
     forget(connection, [row[0] for row in rows])
     bulk.insert(connection, broadcasts, _COLUMNS, rows)
 
@@ -41,11 +50,14 @@ def forget(connection: Connection, ids: Sequence[str]) -> None:
         bulk.delete(connection, broadcasts, "transaction_id", ids)
 
 
-def due(connection: Connection, *, now: float, missing_since: float, limit: int) -> list[Broadcast]:
-    """Return the transactions that must be sent now, the longest due first.
+def due(
+    connection: Connection, *, source: str, now: float, missing_since: float, limit: int
+) -> list[Broadcast]:
+    """Return the transactions of a source that must be sent now, the longest due first.
 
     Args:
         connection: The database.
+        source: Name of the source.
         now: Unix seconds.
         missing_since: Unix seconds. A transaction that is missing since a later time is not due.
         limit: Maximum number.
@@ -57,6 +69,7 @@ def due(connection: Connection, *, now: float, missing_since: float, limit: int)
         select(broadcasts.c.transaction_id, broadcasts.c.raw, broadcasts.c.attempts)
         .join(transactions, columns.id == broadcasts.c.transaction_id)
         .where(
+            columns.source == source,
             broadcasts.c.next_at <= now,
             broadcasts.c.attempts < MAX_ATTEMPTS,
             or_(long_missing, (columns.state == "dropped") & columns.reason.is_(None)),

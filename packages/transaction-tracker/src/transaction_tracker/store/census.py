@@ -47,11 +47,11 @@ class TransactionCounts:
         if before is not None:
             self._open[before.state] -= 1
             if before.error is not None:
-                self._parked.pop(before.id, None)
+                self._parked.pop(before.key, None)
         if after is not None:
             self._open[after.state] += 1
             if after.error is not None:
-                self._parked[after.id] = after.error
+                self._parked[after.key] = after.error
 
     def count_events(self, events: Iterable[Event]) -> None:
         """Count the transactions that events make final or reopen."""

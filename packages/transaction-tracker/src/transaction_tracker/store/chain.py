@@ -1,45 +1,80 @@
-"""The kept blocks, the cursor of the source, and the pause of deliveries."""
+"""The kept blocks, the cursor of each source, and the pause of its deliveries."""
 
 import time
 import zlib
 from collections.abc import Mapping, Sequence
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from transaction_tracker.domain import BlockRef, Link
 from transaction_tracker.domain.recent import MAX_SLOTS
 from transaction_tracker.store.errors import StoreError
-from transaction_tracker.store.schema import block_slots, blocks, cursors
+from transaction_tracker.store.schema import block_slots, blocks, cursors, events, transactions
 from transaction_tracker.store.steps import Step, Stored
 
 # Transaction ids are random and compress badly at any level.
 _COMPRESSION_LEVEL = 1
 
 
-def claim(connection: Connection, source: str, anchor: BlockRef | None = None) -> Stored:
-    """Bind the database to ``source``; raise ``StoreError`` if it belongs to another source.
+def claim(
+    connection: Connection,
+    source: str,
+    anchor: BlockRef | None = None,
+    *,
+    is_only: bool = True,
+) -> Stored:
+    """Bind the database to a source, and return its tip.
 
     Args:
         connection: Inside a database transaction.
         source: Name of the source.
         anchor: Block that identifies the chain; stored unless there is one already.
+        is_only: Whether the database must have no other source.
+
+    Raises:
+        StoreError: The database belongs to another source.
     """
-    cursor = connection.execute(select(cursors)).first()
+    known = {row.source: row for row in connection.execute(select(cursors).order_by("source"))}
+    others = known.keys() - {source}
+    if is_only and len(others) == 1 and source not in known:
+        raise StoreError(f"the database belongs to {others.pop()} and cannot hold {source}")
+    if is_only and others:
+        raise StoreError(
+            f"the database belongs to {', '.join(known)}: list each of them in [[sources]]"
+        )
     proof = {"anchor_number": anchor and anchor.number, "anchor_hash": anchor and anchor.hash}
+    cursor = known.get(source)
     if cursor is None:
         connection.execute(insert(cursors), {"source": source, **proof})
+        if not known:
+            _take_unowned(connection, source)
         return Stored()
-    if cursor.source != source:
-        raise StoreError(f"the database belongs to {cursor.source} and cannot hold {source}")
     if cursor.anchor_hash is None and anchor is not None:
         connection.execute(update(cursors).where(cursors.c.source == source).values(proof))
-    return Stored(tip=None if cursor.hash is None else BlockRef(cursor.number, cursor.hash))
+    tip = None if cursor.hash is None else BlockRef(cursor.number, cursor.hash)
+    return Stored(tip=tip, source=source)
 
 
-def load_identity(connection: Connection) -> tuple[str, BlockRef | None] | None:
-    """Return the source that the database belongs to, and the anchor block of its chain."""
+def _take_unowned(connection: Connection, source: str) -> None:
+    """Set the source of the rows of an old version, which did not name it."""
+    for table in (transactions, events):
+        connection.execute(update(table).where(table.c.source == "").values(source=source))
+
+
+def load_identity(
+    connection: Connection, source: str | None = None
+) -> tuple[str, BlockRef | None] | None:
+    """Return a source of the database, and the anchor block of its chain.
+
+    Args:
+        connection: The database.
+        source: Name of the source. Default: the only one, or the first.
+    """
     query = select(cursors.c.source, cursors.c.anchor_number, cursors.c.anchor_hash)
+    query = query.order_by(cursors.c.source)
+    if source is not None:
+        query = query.where(cursors.c.source == source)
     row = connection.execute(query).first()
     if row is None:
         return None
@@ -81,9 +116,16 @@ def move_chain(connection: Connection, step: Step) -> BlockRef | None:
     return tip
 
 
-def pause_deliveries(connection: Connection) -> None:
-    """Pause deliveries until ``resume_deliveries``; no effect if they are paused already."""
+def pause_deliveries(connection: Connection, source: str | None = None) -> None:
+    """Pause deliveries until ``resume_deliveries``; no effect if they are paused already.
+
+    Args:
+        connection: Inside a database transaction.
+        source: Only the deliveries of this source. Default: all.
+    """
     frozen = update(cursors).where(cursors.c.frozen_since.is_(None))
+    if source is not None:
+        frozen = frozen.where(cursors.c.source == source)
     connection.execute(frozen.values(frozen_since=time.time()))
 
 
@@ -94,8 +136,29 @@ def resume_deliveries(connection: Connection) -> None:
 
 def frozen_since(connection: Connection) -> float | None:
     """Return since when deliveries are paused, in Unix seconds; ``None`` if they are not."""
-    since: float | None = connection.execute(select(cursors.c.frozen_since)).scalar()
+    since: float | None = connection.execute(select(func.min(cursors.c.frozen_since))).scalar()
     return since
+
+
+def frozen_sources(connection: Connection) -> dict[str, float]:
+    """Return the sources whose deliveries are paused, with the time in Unix seconds."""
+    query = select(cursors.c.source, cursors.c.frozen_since).order_by(cursors.c.source)
+    rows = connection.execute(query.where(cursors.c.frozen_since.is_not(None)))
+    return {row.source: row.frozen_since for row in rows}
+
+
+def load_paused(connection: Connection) -> frozenset[str]:
+    """Return the names of the sources that an operator has paused."""
+    query = select(cursors.c.source).where(cursors.c.paused_since.is_not(None))
+    return frozenset(connection.execute(query).scalars())
+
+
+def set_paused(connection: Connection, source: str, paused: bool) -> None:
+    """Store whether an operator has paused a source, also one that has never run."""
+    since = time.time() if paused else None
+    mine = update(cursors).where(cursors.c.source == source)
+    if not connection.execute(mine.values(paused_since=since)).rowcount:
+        connection.execute(insert(cursors), {"source": source, "paused_since": since})
 
 
 def _add(connection: Connection, source: str, links: Sequence[Link], keep: int) -> None:

@@ -13,8 +13,8 @@ def commit(connection: Connection, step: Step) -> Stored:
     position, written = record(connection, step.events)
     tip = move_chain(connection, step)
     if step.freezes:
-        pause_deliveries(connection)
-    rows = {event.tracked.id: event.tracked for event in written}
-    stale = {event.tracked.id for event in step.events} - rows.keys()
+        pause_deliveries(connection, step.source)
+    rows = {event.tracked.key: event.tracked for event in written}
+    stale = {event.tracked.key for event in step.events} - rows.keys()
     found = load_some(connection, sorted(stale)) if stale else ()
-    return Stored((*rows.values(), *found), written, tip, position)
+    return Stored((*rows.values(), *found), written, tip, position, step.source)

@@ -37,7 +37,7 @@ class Delivery:
     @property
     def transaction(self) -> str:
         """The transaction id; the events of a transaction are delivered in order."""
-        return self.entry.event.tracked.id
+        return self.entry.event.tracked.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, func, literal_column, select
 from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.store import attempts
 from transaction_tracker.store.attempts import LastAttempts
-from transaction_tracker.store.chain import frozen_since
+from transaction_tracker.store.chain import frozen_sources
 from transaction_tracker.store.deliveries import Delivery
 from transaction_tracker.store.endpoints import load
+from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import endpoints, outbox
 
 # Literal as in the partial indexes: SQLite does not use them for a parameter of the same value.
@@ -63,13 +64,17 @@ def statuses(connection: Connection, endpoint: str | None = None) -> dict[str, E
 def oldest_pending(connection: Connection) -> float | None:
     """Return when the oldest pending delivery of an enabled endpoint was stored.
 
-    Deliveries of a disabled endpoint wait for a decision of its operator, and are not counted.
+    Deliveries of a disabled endpoint, and those of a source whose deliveries are paused, wait for a
+    decision of an operator, and are not counted.
 
     Returns:
         Unix seconds; ``None`` if there is none.
     """
     enabled = select(endpoints.c.id).where(endpoints.c.enabled)
     query = select(outbox.c.created_at).where(_PENDING, outbox.c.endpoint_id.in_(enabled))
+    if frozen := frozen_sources(connection):
+        theirs = events.c.source.not_in(list(frozen))
+        query = query.join(events, events.c.position == outbox.c.position).where(theirs)
     found: float | None = connection.execute(query.order_by(outbox.c.created_at).limit(1)).scalar()
     return found
 
@@ -81,11 +86,17 @@ def receiver(connection: Connection, delivery: Delivery) -> WebhookEndpoint | No
     or removed, and the delivery settled.
     """
     found = load(connection, delivery.endpoint)
-    if found is None or not found.enabled or frozen_since(connection) is not None:
+    if found is None or not found.enabled or _is_frozen(connection, delivery):
         return None
     mine = outbox.c.endpoint_id == delivery.endpoint, outbox.c.position == delivery.position
     due_at = connection.execute(select(outbox.c.due_at).where(_PENDING, *mine)).scalar()
     return None if due_at is None else found
+
+
+def _is_frozen(connection: Connection, delivery: Delivery) -> bool:
+    frozen = frozen_sources(connection)
+    source = delivery.entry.event.tracked.source
+    return bool(frozen) if not source else source in frozen
 
 
 def count_failing(connection: Connection) -> int:

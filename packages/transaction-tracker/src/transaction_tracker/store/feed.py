@@ -12,6 +12,7 @@ from transaction_tracker.store.rows import (
     REASON_VALUES,
     STATE_VALUES,
     flags,
+    local_and_given,
     outcome,
     required,
     slots,
@@ -48,8 +49,9 @@ def select_entries() -> Select[Any]:
 
 def entry(row: Row[Any]) -> EventRecord:
     """Convert a row to an event."""
+    transaction, given = local_and_given(row.source, row.transaction_id)
     tracked = Tracked(
-        id=row.transaction_id,
+        id=transaction,
         required=required(row.required),
         state=STATE_VALUES[row.state],
         version=row.version,
@@ -64,6 +66,8 @@ def entry(row: Row[Any]) -> EventRecord:
         deadline=row.deadline,
         flags=flags(row.flags),
         hash=row.hash,
+        source=row.source,
+        given=given,
     )
     event = Event(STATE_VALUES[row.previous], tracked)
     return EventRecord(

@@ -32,6 +32,7 @@ class TransactionFilter:
             same for ASCII letters.
         since: Registered at or after this time, in Unix seconds.
         attention: Only open transactions that are parked, missing or have a flag.
+        source: Of the source with this name in the database.
     """
 
     states: frozenset[State] = frozenset()
@@ -39,6 +40,7 @@ class TransactionFilter:
     search: str = ""
     since: float | None = None
     attention: bool = False
+    source: str | None = None
 
 
 class Place(NamedTuple):
@@ -47,7 +49,7 @@ class Place(NamedTuple):
     Attributes:
         ended: Whether it has ended.
         time: Unix seconds of its registration, or of its end.
-        id: Its id.
+        id: Its id, as it was registered.
     """
 
     ended: bool
@@ -123,12 +125,14 @@ def _part(
         query = query.where(time >= wanted.since)
     rows = connection.execute(query).all()
     records = read_records(rows)
-    last = Place(ended, rows[-1].place, records[-1].tracked.id) if rows else None
+    last = Place(ended, rows[-1].place, records[-1].tracked.key) if rows else None
     return records, last
 
 
 def _conditions(wanted: TransactionFilter) -> Iterable[ColumnElement[bool]]:
     table = transactions.c
+    if wanted.source is not None:
+        yield table.source == wanted.source
     if wanted.states:
         yield table.state.in_(sorted(wanted.states))
     if wanted.flags:

@@ -1,11 +1,12 @@
 """The providers' objections to ends: a restart must not withdraw them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, Row, and_, delete, or_, select
 
-from transaction_tracker.domain import BlockRef, StandingObjection
+from transaction_tracker.domain import BlockRef, StandingObjection, local_id
 from transaction_tracker.store import bulk
+from transaction_tracker.store.reading import load_local
 from transaction_tracker.store.rows import clean
 from transaction_tracker.store.schema import OPEN, objections, transactions
 
@@ -25,10 +26,17 @@ _COLUMNS = (
 _AT_ONCE = 200
 
 
-def load(connection: Connection) -> tuple[StandingObjection, ...]:
-    """Return all objections to ends of open transactions."""
-    open_ids = select(transactions.c.id).where(OPEN)
-    query = select(objections).where(objections.c.transaction_id.in_(open_ids))
+def load(connection: Connection, source: str | None = None) -> tuple[StandingObjection, ...]:
+    """Return all objections to ends of open transactions.
+
+    Args:
+        connection: The database.
+        source: Only of transactions of this source. Default: of all.
+    """
+    theirs = objections.c.transaction_id == transactions.c.id
+    query = select(objections, transactions.c.source).join(transactions, theirs).where(OPEN)
+    if source is not None:
+        query = query.where(transactions.c.source.in_((source, "")))
     return tuple(map(_objection, connection.execute(query)))
 
 
@@ -36,16 +44,31 @@ def replace(
     connection: Connection,
     withdrawn: Collection[StandingObjection],
     begun: Collection[StandingObjection],
+    source: str = "",
 ) -> None:
-    """Delete objections, and store others."""
-    keys = list({(one.transaction, one.provider) for one in (*withdrawn, *begun)})
+    """Delete objections, and store others.
+
+    Args:
+        connection: Inside a database transaction.
+        withdrawn: The objections to delete.
+        begun: The objections to store.
+        source: Name of the source of their transactions; empty if it is the only one.
+    """
+    ids = {one.transaction for one in (*withdrawn, *begun)}
+    known = {tracked.id: tracked.key for tracked in load_local(connection, source, ids)}
+    keys = list(
+        {
+            (known.get(one.transaction, one.transaction), one.provider)
+            for one in (*withdrawn, *begun)
+        }
+    )
     for at in range(0, len(keys), _AT_ONCE):
         chosen = (
             and_(objections.c.transaction_id == transaction, objections.c.provider == provider)
             for transaction, provider in keys[at : at + _AT_ONCE]
         )
         connection.execute(delete(objections).where(or_(*chosen)))
-    bulk.insert(connection, objections, _COLUMNS, [_values(one) for one in begun])
+    bulk.insert(connection, objections, _COLUMNS, [_values(one, known) for one in begun])
 
 
 def forget(connection: Connection, ended: Sequence[str]) -> None:
@@ -57,7 +80,7 @@ def forget(connection: Connection, ended: Sequence[str]) -> None:
 
 def _objection(row: Row[tuple[object, ...]]) -> StandingObjection:
     return StandingObjection(
-        row.transaction_id,
+        local_id(row.source, row.transaction_id),
         row.provider,
         row.reason,
         row.passes,
@@ -68,10 +91,10 @@ def _objection(row: Row[tuple[object, ...]]) -> StandingObjection:
     )
 
 
-def _values(objection: StandingObjection) -> tuple[object, ...]:
+def _values(objection: StandingObjection, keys: Mapping[str, str]) -> tuple[object, ...]:
     last = objection.confirmed_by
     return (
-        objection.transaction,
+        keys.get(objection.transaction, objection.transaction),
         objection.provider,
         clean(objection.reason),
         objection.passes,

@@ -1,8 +1,10 @@
 """The stored open transactions in memory, for all readers of the program."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import attrgetter
 
-from transaction_tracker.domain import BlockRef, Tracked
+from transaction_tracker.domain import BlockRef, State, Tracked
 from transaction_tracker.store.census import TransactionCounts
 from transaction_tracker.store.steps import Stored
 
@@ -64,6 +66,11 @@ class OpenTransactions:
         self.census.count_events(stored.events)
         self.tip = stored.tip or self.tip
 
+    def add_final(self, counts: Mapping[str, Mapping[State, int]]) -> None:
+        """Count final transactions, by source and state. Only for the store."""
+        for by_state in counts.values():
+            self.census.add_final(by_state)
+
     def write(self, rows: Iterable[Tracked]) -> None:
         """Take over rows; remove those that are final. Only for the store."""
         for tracked in rows:
@@ -98,3 +105,42 @@ class OpenTransactions:
                 self._slots[slot] = left
             else:
                 self._slots.pop(slot, None)
+
+
+class OpenBySource:
+    """The open transactions of several sources. Only for the store.
+
+    Transactions of a source that is not configured have no reader, and are left out.
+
+    Args:
+        parts: The open transactions of each source, by its name in the database.
+    """
+
+    def __init__(self, parts: Mapping[str, OpenTransactions]) -> None:
+        self._parts = dict(parts)
+
+    def take(self, stored: Stored) -> None:
+        """Take over a part of the result of a commit."""
+        self.write(stored.rows)
+        for source, events in groupby(stored.events, attrgetter("tracked.source")):
+            if source in self._parts:
+                self._parts[source].census.count_events(events)
+        if stored.tip is not None and stored.source in self._parts:
+            self._parts[stored.source].tip = stored.tip
+
+    def write(self, rows: Iterable[Tracked]) -> None:
+        """Take over rows; remove those that are final."""
+        for source, some in groupby(rows, attrgetter("source")):
+            if source in self._parts:
+                self._parts[source].write(some)
+
+    def add_final(self, counts: Mapping[str, Mapping[State, int]]) -> None:
+        """Count final transactions, by source and state."""
+        for source, by_state in counts.items():
+            if source in self._parts:
+                self._parts[source].census.add_final(by_state)
+
+    def clear(self) -> None:
+        """Remove everything, before the database is loaded."""
+        for part in self._parts.values():
+            part.clear()

@@ -86,23 +86,25 @@ def due(
     """
     mine, now = _pending(endpoint), time.time()
     # A single statement: hundreds of workers ask at the same moment.
-    frozen = select(func.min(cursors.c.frozen_since)).scalar_subquery().label("frozen")
+    frozen = select(func.count(cursors.c.frozen_since)).scalar_subquery().label("frozen")
+    sources = select(func.count()).select_from(cursors).scalar_subquery().label("sources")
     newest = select(func.max(outbox.c.due_at)).where(mine).scalar_subquery().label("latest")
-    query = select(endpoints, frozen, newest).where(endpoints.c.id == endpoint)
+    query = select(endpoints, frozen, sources, newest).where(endpoints.c.id == endpoint)
     row = connection.execute(query).first()
     found = None if row is None else endpoint_from(row)
     if row is None or found is None or not found.enabled:
         return Batch(found)
-    if row.frozen is not None:
+    if row.frozen and row.frozen == row.sources:
         return Batch(found, frozen=True)
     latest = row.latest
     if is_late(found.previous_until, latest, now, clock_changed=clock_changed):
         reschedule(connection, endpoint, now)
+    chosen = _deliveries().where(mine, outbox.c.due_at <= now)
+    if row.frozen:
+        paused = select(cursors.c.source).where(cursors.c.frozen_since.is_not(None))
+        chosen = chosen.where(events.c.source.not_in(paused))
     rows = connection.execute(
-        _deliveries()
-        .where(mine, outbox.c.due_at <= now)
-        .order_by(outbox.c.due_at, outbox.c.position)
-        .limit(limit + len(busy))
+        chosen.order_by(outbox.c.due_at, outbox.c.position).limit(limit + len(busy))
     )
     deliveries = [_delivery(row) for row in rows if row.position not in busy]
     next_due = None

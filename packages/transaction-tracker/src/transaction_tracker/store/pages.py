@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from transaction_tracker.domain import Tracked
-from transaction_tracker.store.rows import TRACKED_COLUMNS, read_tracked
+from transaction_tracker.store.rows import READ_COLUMNS, read_tracked
 from transaction_tracker.store.schema import cursors, events, transactions
 
 MAX_PAGE_SIZE = 1_000
 
-_TRACKED = tuple(transactions.c[name] for name in TRACKED_COLUMNS)
+_TRACKED = tuple(transactions.c[name] for name in READ_COLUMNS)
 _KEPT = tuple(
     transactions.c[name]
     for name in ("created_at", "updated_at", "metadata", "details", "expectation")

@@ -39,7 +39,7 @@ from transaction_tracker.store.database import Database, Failed, Work
 from transaction_tracker.store.errors import NotOwnerError, UnavailableError
 from transaction_tracker.store.garbage_collection import gc_paused
 from transaction_tracker.store.lease import LeaseHolder
-from transaction_tracker.store.open_transactions import OpenTransactions
+from transaction_tracker.store.open_transactions import OpenBySource, OpenTransactions
 from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.steps import Step, Stored
 from transaction_tracker.store.url import DatabaseUrl
@@ -104,7 +104,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     def __init__(
         self,
         database: str | Path | DatabaseUrl,
-        open_transactions: OpenTransactions,
+        open_transactions: OpenTransactions | OpenBySource,
         announce: Announce,
         *,
         migrate: bool = True,
@@ -161,25 +161,31 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         return cast("T", result)
 
     @staticmethod
-    async def identity() -> tuple[str, BlockRef | None] | None:
-        """Return the source that the database belongs to, and the anchor block of its chain.
+    async def identity(source: str | None = None) -> tuple[str, BlockRef | None] | None:
+        """Return a source of the database, and the anchor block of its chain.
 
         ``None`` before the first ``claim``.
+
+        Args:
+            source: Name of the source. Default: the only one.
         """
-        return await Store.run(chain.load_identity)
+        return await Store.run(partial(chain.load_identity, source=source))
 
     @staticmethod
-    async def claim(source: str, anchor: BlockRef | None = None) -> list[Link]:
+    async def claim(
+        source: str, anchor: BlockRef | None = None, *, is_only: bool = True
+    ) -> list[Link]:
         """Bind the database to ``source``, and return its kept blocks, from the lowest up.
 
         Args:
             source: Name of the source.
             anchor: Block that identifies the chain; stored unless there is one already.
+            is_only: Whether the database must have no other source.
 
         Raises:
             StoreError: The database belongs to another source.
         """
-        await Store.run(partial(chain.claim, source=source, anchor=anchor))
+        await Store.run(partial(chain.claim, source=source, anchor=anchor, is_only=is_only))
         return await Store.links(source)
 
     @staticmethod
@@ -220,13 +226,17 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
 
     @staticmethod
     async def fetch(transaction: str) -> Tracked | None:
-        """Return a transaction, also a finished one; ``None`` if it is not registered."""
+        """Return a transaction, also a finished one; ``None`` if it is not registered.
+
+        Args:
+            transaction: Its id, as it was registered.
+        """
         return await Store.run(partial(reading.load, transaction=transaction))
 
     @staticmethod
-    async def anchored(block_hash: str) -> list[Tracked]:
-        """Return the transactions that a block made final."""
-        return await Store.run(partial(reading.load_anchored, block_hash=block_hash))
+    async def anchored(block_hash: str, source: str | None = None) -> list[Tracked]:
+        """Return the transactions of a source, or of all, that a block made final."""
+        return await Store.run(partial(reading.load_anchored, block_hash=block_hash, source=source))
 
     @staticmethod
     async def history(transaction: str) -> list[tuple[int, str]]:
@@ -234,16 +244,20 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         return await Store.run(partial(reading.load_events, transaction=transaction))
 
     @staticmethod
-    async def objections() -> tuple[StandingObjection, ...]:
-        """Return the providers' objections to ends of open transactions."""
-        return await Store.run(objections.load)
+    async def objections(source: str | None = None) -> tuple[StandingObjection, ...]:
+        """Return the providers' objections to ends of a source's open transactions, or of all."""
+        return await Store.run(partial(objections.load, source=source))
 
     @staticmethod
     async def keep_objections(
-        withdrawn: Collection[StandingObjection], begun: Collection[StandingObjection]
+        withdrawn: Collection[StandingObjection],
+        begun: Collection[StandingObjection],
+        source: str = "",
     ) -> None:
         """Delete and store objections; those of a transaction go with its end by themselves."""
-        await Store.run(partial(objections.replace, withdrawn=withdrawn, begun=begun))
+        await Store.run(
+            partial(objections.replace, withdrawn=withdrawn, begun=begun, source=source)
+        )
 
     @staticmethod
     async def pause_deliveries() -> None:
@@ -333,7 +347,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
                 self._open_transactions.write(rows)
         (counts,) = await self._run_in_thread(partial(self._database.run, [reading.count_ended]))
-        self._open_transactions.census.add_final(counts)
+        self._open_transactions.add_final(counts)
 
     def _queue(self, work: Work, from_: From | None) -> None:
         self._waiting.append((work, from_))
@@ -356,7 +370,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             if isinstance(result, Stored):
                 await self._publish(result)
             elif isinstance(result, Pruned):
-                self._open_transactions.census.add_final(result.by_state)
+                self._open_transactions.add_final(result.by_source)
             if from_ is not None:
                 GenServer.reply(from_, result)
             elif isinstance(result, Failed):

@@ -22,12 +22,13 @@ class Pruned:
     Attributes:
         transactions: Number of transactions, each removed with all its events.
         deliveries: Number of successful deliveries.
-        by_state: The change of the number of transactions in each state, as negative numbers.
+        by_source: By source, the change of the number of transactions in each state, as negative
+            numbers.
     """
 
     transactions: int
     deliveries: int
-    by_state: Mapping[State, int] = field(default_factory=dict, compare=False)
+    by_source: Mapping[str, Mapping[State, int]] = field(default_factory=dict, compare=False)
 
 
 def prune(connection: Connection, before: float, limit: int = LIMIT) -> Pruned:
@@ -44,8 +45,8 @@ def prune(connection: Connection, before: float, limit: int = LIMIT) -> Pruned:
     if not 1 <= limit <= LIMIT:
         raise ValueError(f"limit must be 1 to {LIMIT}, got {limit!r}")
     arrived = deliveries.prune(connection, before, limit)
-    states = {row.id: row.state for row in connection.execute(_ended(before, limit))}
-    ids = list(states)
+    old = connection.execute(_ended(before, limit)).all()
+    ids = [row.id for row in old]
     theirs = events.c.transaction_id.in_(ids)
     positions = select(events.c.position).where(theirs)
     # By both columns of the key: there can be many deliveries, but there are few endpoints.
@@ -55,16 +56,20 @@ def prune(connection: Connection, before: float, limit: int = LIMIT) -> Pruned:
             connection.execute(delete(table).where(*gone))
     connection.execute(delete(events).where(theirs))
     connection.execute(delete(transactions).where(transactions.c.id.in_(ids)))
-    fewer = {state: -count for state, count in Counter(states.values()).items()}
+    fewer: dict[str, dict[State, int]] = {}
+    for (source, state), count in Counter((row.source, row.state) for row in old).items():
+        fewer.setdefault(source, {})[state] = -count
     return Pruned(len(ids), arrived, fewer)
 
 
-def _ended(before: float, limit: int) -> Select[tuple[str, str]]:
+def _ended(before: float, limit: int) -> Select[tuple[str, str, str]]:
     # Literals as in the partial indexes.
     untold = [
         select(outbox.c.transaction_id).where(outbox.c.state == literal_column(f"'{state}'"))
         for state in ("pending", "dead")
     ]
     old = transactions.c.ended_at < before, transactions.c.id.not_in(union_all(*untold))
-    query = select(transactions.c.id, transactions.c.state).where(ENDED, *old)
+    query = select(transactions.c.id, transactions.c.source, transactions.c.state).where(
+        ENDED, *old
+    )
     return query.order_by(transactions.c.ended_at).limit(limit)

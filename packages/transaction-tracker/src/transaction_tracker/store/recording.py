@@ -34,7 +34,7 @@ from transaction_tracker.store.schema import counters, events, transactions
 
 # Columns that an event and its transaction have in common, and that the tracker does not hold.
 _SHOWN = ("details", "expectation")
-_KEPT = ("metadata", *_SHOWN)
+_KEPT = ("source", "metadata", *_SHOWN)
 # Columns that the user can change at any time, also while a transition is being decided.
 _REGISTERED = ("required", "deadline", "revision")
 _SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
@@ -74,6 +74,7 @@ class _Registered(NamedTuple):
 class _Kept(NamedTuple):
     """The values of ``_KEPT`` of a transaction."""
 
+    source: str
     metadata: str
     details: str | None
     expectation: str | None
@@ -81,7 +82,8 @@ class _Kept(NamedTuple):
     def after(self, event: Event) -> "_Kept":
         """Return the values after an event."""
         known = details.after(self.details, event)
-        return _Kept(self.metadata, known, expectations.after(self.expectation, event, known))
+        expectation = expectations.after(self.expectation, event, known)
+        return self._replace(details=known, expectation=expectation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class _Move:
 
     @property
     def id(self) -> str:
-        return self.last.tracked.id
+        return self.last.tracked.key
 
     @property
     def ends_or_begins(self) -> bool:
@@ -127,12 +129,12 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     rows = [
         (*event_values(event), *values)
         for event, values in zip(steps, kept, strict=True)
-        if event.tracked.id not in stale
+        if event.tracked.key not in stale
     ]
-    written = tuple(event for event in steps if event.tracked.id not in stale)
+    written = tuple(event for event in steps if event.tracked.key not in stale)
     if not written:
         return 0, ()
-    ended = [event.tracked.id for event in written if event.tracked.final]
+    ended = [event.tracked.key for event in written if event.tracked.final]
     objections.forget(connection, ended)
     broadcasts.forget(connection, ended)
     first = _count_on(connection, len(written))
@@ -147,7 +149,7 @@ def _rows(
     connection: Connection, steps: Sequence[Event]
 ) -> tuple[dict[str, _Kept], dict[str, _Registered]]:
     """Return the values of ``_KEPT`` and ``_REGISTERED`` of the transactions, by id."""
-    ids = list({event.tracked.id for event in steps})
+    ids = list({event.tracked.key for event in steps})
     names = ("id", *_REGISTERED, *_KEPT)
     rows = bulk.select(connection, transactions, names, "id", ids) if ids else ()
     end = 1 + len(_REGISTERED)
@@ -161,7 +163,7 @@ def _with_registration(
     """Return the events with the stored registrations, without ends by older ones."""
     found: list[Event] = []
     for event in steps:
-        row = registered.get(event.tracked.id)
+        row = registered.get(event.tracked.key)
         # A transaction without a row is stale: its event is not written.
         current = event if row is None else row.applied_to(event)
         if current is not None:
@@ -175,9 +177,9 @@ def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept]) -> list[_Ke
     found: list[_Kept] = []
     for event in steps:
         # A transaction without a row is stale: its event is not written.
-        known = kept.get(event.tracked.id, _Kept("{}", None, None))
-        kept[event.tracked.id] = known.after(event)
-        found.append(kept[event.tracked.id])
+        known = kept.get(event.tracked.key, _Kept("", "{}", None, None))
+        kept[event.tracked.key] = known.after(event)
+        found.append(kept[event.tracked.key])
     return found
 
 
@@ -197,8 +199,8 @@ def _moves(steps: Sequence[Event], kept: Sequence[_Kept]) -> list[_Move]:
     firsts: dict[str, Event] = {}
     lasts: dict[str, tuple[Event, _Kept]] = {}
     for event, values in zip(steps, kept, strict=True):
-        firsts.setdefault(event.tracked.id, event)
-        lasts[event.tracked.id] = event, values
+        firsts.setdefault(event.tracked.key, event)
+        lasts[event.tracked.key] = event, values
     return [_Move(firsts[key], *last) for key, last in lasts.items()]
 
 

@@ -1,21 +1,22 @@
 """Register transactions, and park them."""
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
-from transaction_tracker.domain import Registration, Tracked, reregistered
+from transaction_tracker.domain import Registration, Tracked, caip_id, reregistered
 from transaction_tracker.store import broadcasts, bulk, details, expectations
-from transaction_tracker.store.reading import load_some
+from transaction_tracker.store.reading import load_local, load_some
 from transaction_tracker.store.recording import record
-from transaction_tracker.store.rows import TRACKED_COLUMNS, clean, tracked_values
+from transaction_tracker.store.rows import READ_COLUMNS, clean, tracked_values
 from transaction_tracker.store.schema import transactions
 from transaction_tracker.store.steps import Stored
 
 _GIVEN = ("metadata", "expectation", "details")
-_NEW = (*TRACKED_COLUMNS, *_GIVEN, "created_at", "updated_at")
+_NEW = (*READ_COLUMNS, *_GIVEN, "created_at", "updated_at")
 
 
 def register(connection: Connection, registrations: Sequence[Registration]) -> Stored:
@@ -25,52 +26,89 @@ def register(connection: Connection, registrations: Sequence[Registration]) -> S
     All other known transactions are unchanged, and their arguments are ignored.
     """
     # Reversed: of several registrations of one transaction, the first one counts.
-    wanted = {registration.id: registration for registration in reversed(registrations)}
-    known = _by_id(load_some(connection, list(wanted)))
-    new = _insert(connection, [wanted[key] for key in wanted if key not in known])
-    parked = [tracked.id for tracked in known.values() if tracked.error is not None]
+    wanted = {_place(registration): registration for registration in reversed(registrations)}
+    known = _load(connection, wanted.values())
+    new = _insert(connection, [wanted[place] for place in wanted if place not in known])
+    parked = {place: each.key for place, each in known.items() if each.error is not None}
     if parked:
-        _set_errors(connection, parked, None)
-        known |= _by_id(load_some(connection, parked))
-    back = [tracked for tracked in known.values() if tracked.state == "untracked"]
+        _set_errors(connection, list(parked.values()), None)
+        known |= _load(connection, [wanted[place] for place in parked])
+    back = {place: tracked for place, tracked in known.items() if tracked.state == "untracked"}
     # Before the event, which is stored with the current metadata and expectation.
-    again = [wanted[tracked.id] for tracked in back]
+    again = [(tracked.key, wanted[place]) for place, tracked in back.items()]
     _set_given(connection, again)
     broadcasts.keep(connection, again)
-    steps = [reregistered(tracked, wanted[tracked.id]) for tracked in back]
+    steps = [reregistered(tracked, wanted[place]) for place, tracked in back.items()]
     position, events = record(connection, steps)
-    known |= _by_id(event.tracked for event in events)
+    places = {tracked.key: place for place, tracked in back.items()}
+    known |= {places[event.tracked.key]: event.tracked for event in events}
     return Stored((*known.values(), *new), events, position=position)
 
 
 def park(connection: Connection, transaction: str, error: str) -> Stored:
-    """Store why a transaction is parked."""
+    """Store why a transaction is parked.
+
+    Args:
+        connection: Inside a database transaction.
+        transaction: Its id, as it was registered.
+        error: The reason.
+    """
     _set_errors(connection, [transaction], error)
     return Stored(tuple(load_some(connection, [transaction])))
 
 
-def _by_id(transactions: Iterable[Tracked]) -> dict[str, Tracked]:
-    return {tracked.id: tracked for tracked in transactions}
+# The source, and the id there.
+_Place = tuple[str, str]
+
+
+def _place(registration: Registration) -> _Place:
+    return registration.source, registration.id
+
+
+def _load(connection: Connection, registrations: Iterable[Registration]) -> dict[_Place, Tracked]:
+    """Return those of the transactions that are stored."""
+    ids = defaultdict[str, list[str]](list)
+    for registration in registrations:
+        ids[registration.source].append(registration.id)
+    return {
+        (source, tracked.id): tracked
+        for source, some in ids.items()
+        for tracked in load_local(connection, source, some)
+    }
 
 
 def _insert(connection: Connection, registrations: Sequence[Registration]) -> list[Tracked]:
     now = time.time()
+    taken = _taken_ids(connection, registrations)
     new = [
         Tracked(
             registration.id,
             registration.required,
             deadline=registration.deadline,
+            source=registration.source,
+            # The plain id belongs to another source: replayed on another chain, for example.
+            given=caip_id(registration.source, registration.id)
+            if registration.given is None and registration.id in taken
+            else registration.given,
             **_known(registration),
         )
         for registration in registrations
     ]
     rows = [
-        (*tracked_values(tracked), *_given(registration), now, now)
+        (*tracked_values(tracked), tracked.source, *_given(registration), now, now)
         for tracked, registration in zip(new, registrations, strict=True)
     ]
     bulk.insert(connection, transactions, _NEW, rows)
-    broadcasts.keep(connection, registrations)
+    keys = [tracked.key for tracked in new]
+    broadcasts.keep(connection, list(zip(keys, registrations, strict=True)))
     return new
+
+
+def _taken_ids(connection: Connection, registrations: Sequence[Registration]) -> set[str]:
+    """Return which plain ids are those of another source, in the database or in this request."""
+    plain = [each.id for each in registrations if each.source and each.given is None]
+    twice = {key for key, count in Counter(plain).items() if count > 1}
+    return twice | {tracked.key for tracked in load_some(connection, plain)}
 
 
 def _set_errors(connection: Connection, ids: Sequence[str], error: str | None) -> None:
@@ -78,9 +116,9 @@ def _set_errors(connection: Connection, ids: Sequence[str], error: str | None) -
     bulk.update(connection, transactions, ("error",), ("id",), rows)
 
 
-def _set_given(connection: Connection, registrations: Sequence[Registration]) -> None:
+def _set_given(connection: Connection, registrations: Sequence[tuple[str, Registration]]) -> None:
     # The known details stay: they are those of the same transaction.
-    rows = [(*_given(registration)[:2], registration.id) for registration in registrations]
+    rows = [(*_given(registration)[:2], key) for key, registration in registrations]
     bulk.update(connection, transactions, _GIVEN[:2], ("id",), rows)
 
 

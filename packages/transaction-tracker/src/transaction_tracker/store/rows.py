@@ -24,6 +24,7 @@ from transaction_tracker.domain import (
     Sighting,
     State,
     Tracked,
+    chain_of,
 )
 
 TRACKED_COLUMNS = (
@@ -53,6 +54,8 @@ TRACKED_COLUMNS = (
     "revision",
     "hash",
 )
+# What `read_tracked` reads. The source of a transaction never changes.
+READ_COLUMNS = (*TRACKED_COLUMNS, "source")
 EVENT_COLUMNS = (
     "transaction_id",
     "version",
@@ -92,7 +95,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
     """Convert a transaction to a row."""
     anchor, outcome, missing = tracked.anchor, tracked.outcome, tracked.missing_since
     return (
-        tracked.id,
+        tracked.key,
         str(tracked.required),
         tracked.state,
         tracked.version,
@@ -121,7 +124,7 @@ def event_values(event: Event) -> tuple[Any, ...]:
     tracked = event.tracked
     anchor = tracked.anchor
     return (
-        tracked.id,
+        tracked.key,
         tracked.version,
         event.previous,
         tracked.state,
@@ -141,15 +144,17 @@ def event_values(event: Event) -> tuple[Any, ...]:
 
 
 def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
-    """Convert rows to transactions; those of one block share one reference to it."""
+    """Convert rows of ``READ_COLUMNS`` to transactions; those of one block share its reference."""
     anchors: dict[str, BlockRef] = {}
     for row in rows:
         number, block = row[6], row[7]
         anchor = anchors.get(block)
         if block is not None and (anchor is None or anchor.number != number):
             anchor = anchors[block] = BlockRef(number, block)
+        source = _shared(row[25])
+        transaction, given = local_and_given(source, row[0])
         yield Tracked(
-            row[0],
+            transaction,
             required(row[1]),
             STATE_VALUES[row[2]],
             row[3],
@@ -167,7 +172,30 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             flags(row[19]),
             row[23],
             row[24],
+            source,
+            given,
         )
+
+
+def local_and_given(source: str, key: str) -> tuple[str, str | None]:
+    """Return a transaction's id at its source, and the id in the database if it is another one."""
+    prefix = _prefix(source)
+    if prefix and key.startswith(prefix):
+        return key[len(prefix) :], key
+    return key, None
+
+
+# A start converts a million ids.
+@lru_cache(maxsize=64)
+def _prefix(source: str) -> str:
+    """Return what an id has before it if it has the chain id of its source."""
+    return f"{chain_of(source)}:" if source else ""
+
+
+@lru_cache(maxsize=64)
+def _shared(source: str) -> str:
+    """Return one object for all equal names: a million transactions have one each."""
+    return source
 
 
 def clean(text: str | None) -> str | None:

@@ -47,12 +47,14 @@ class Stored:
         events: The transitions that were written.
         tip: The new highest block; ``None`` if no block was undone or applied.
         position: Position of the first event; the others follow consecutively. 0 without events.
+        source: Name of the source of ``tip``.
     """
 
     rows: tuple[Tracked, ...] = ()
     events: tuple[Event, ...] = ()
     tip: BlockRef | None = None
     position: int = 0
+    source: str = ""
 
     def parts(self) -> Iterator["Stored"]:
         """Yield parts with a slice of the rows each; everything else is in the last part."""

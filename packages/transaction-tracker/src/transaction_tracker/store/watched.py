@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from transaction_tracker.domain import Tracked
+from transaction_tracker.domain import Tracked, local_id
 from transaction_tracker.store.committing import commit
-from transaction_tracker.store.reading import load_some
+from transaction_tracker.store.reading import load_local
 from transaction_tracker.store.schema import ENDED, transactions
 from transaction_tracker.store.schema.bookmarks import bookmarks
 from transaction_tracker.store.steps import Step, Stored
@@ -26,26 +26,31 @@ class Confirmed:
     at: float
 
 
-def confirmed_since(connection: Connection, since: float) -> list[Confirmed]:
+def confirmed_since(
+    connection: Connection, since: float, source: str | None = None
+) -> list[Confirmed]:
     """Return the transactions that were confirmed at or after a time, the oldest first.
 
     Args:
         connection: The database.
         since: Unix seconds.
+        source: Only transactions of this source. Default: of all.
     """
     columns = transactions.c
-    query = select(columns.id, columns.updated_at).where(
+    query = select(columns.id, columns.updated_at, columns.source).where(
         ENDED,
         columns.state == "confirmed",
         columns.updated_at >= since,
     )
+    if source is not None:
+        query = query.where(columns.source.in_((source, "")))
     rows = connection.execute(query.order_by(columns.updated_at))
-    return [Confirmed(*row) for row in rows]
+    return [Confirmed(local_id(row.source, row.id), row.updated_at) for row in rows]
 
 
-def load_ended(connection: Connection, ids: Collection[str]) -> list[Tracked]:
-    """Return those of the transactions that are final, in any order."""
-    return [tracked for tracked in load_some(connection, sorted(ids)) if tracked.final]
+def load_ended(connection: Connection, ids: Collection[str], source: str = "") -> list[Tracked]:
+    """Return those of a source's transactions that are final, in any order."""
+    return [tracked for tracked in load_local(connection, source, sorted(ids)) if tracked.final]
 
 
 def bookmark(connection: Connection, source: str) -> str | None:

@@ -5,10 +5,21 @@ from transaction_tracker.tracker.context import (
     REGISTRY,
     SUPERVISOR,
     CheckTransaction,
+    ProcessNames,
     RegistrationChanged,
+    Sources,
     TrackerContext,
     TransactionUntracked,
     via,
+)
+from transaction_tracker.tracker.places import (
+    Place,
+    locate,
+    place_of,
+    place_of_raw,
+    place_of_slot,
+    places,
+    registered_places,
 )
 from transaction_tracker.tracker.process import TransactionTracker, Until
 
@@ -17,10 +28,19 @@ __all__ = [
     "REGISTRY",
     "SUPERVISOR",
     "CheckTransaction",
+    "Place",
+    "ProcessNames",
     "RegistrationChanged",
+    "Sources",
     "TrackerContext",
     "TransactionTracker",
     "TransactionUntracked",
     "Until",
+    "locate",
+    "place_of",
+    "place_of_raw",
+    "place_of_slot",
+    "places",
+    "registered_places",
     "via",
 ]

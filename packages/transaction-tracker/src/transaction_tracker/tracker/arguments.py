@@ -12,6 +12,7 @@ from transaction_tracker.domain import (
     Unchanged,
 )
 from transaction_tracker.tracker.context import TrackerContext
+from transaction_tracker.tracker.places import Place, place_of, place_of_raw
 
 
 def metadata_text(metadata: Mapping[str, Any]) -> str:
@@ -23,26 +24,22 @@ def metadata_text(metadata: Mapping[str, Any]) -> str:
         raise ValueError(f"metadata must be a JSON object: {error}") from None
 
 
-def named(
-    context: TrackerContext, transaction: str | None, raw: str | None, *, sends: bool
-) -> tuple[str, Transaction | None]:
-    """Return the id of a transaction, and the transaction if it is known.
+def named(transaction: str | None, raw: str | None) -> tuple[Place, Transaction | None]:
+    """Return the source of a transaction with its id there, and the transaction if it is known.
 
     Args:
-        context: Source, which checks the argument.
         transaction: Its id, or
         raw: the raw signed transaction.
-        sends: Whether it is sent again while it is missing.
 
     Raises:
         InvalidTransactionError: The given one is invalid.
+        AmbiguousIdError: Several sources have such transactions.
         ValueError: None or both are given.
     """
     if transaction is not None and raw is None:
-        return context.source.identify(transaction), None
+        return place_of(transaction), None
     if transaction is None and raw is not None:
-        known = context.signed(raw, complete=sends)
-        return known.id, known
+        return place_of_raw(raw)
     raise ValueError("give either transaction or raw")
 
 

@@ -1,15 +1,20 @@
-"""The state that the trackers of one application share, and the names of its processes."""
+"""The state that the trackers of one source share, and the names of its processes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
-from beamish import Registry, Via
+from beamish import NoProcessError, Pid, Registry, Via
 from transaction_tracker.domain import (
     Expectation,
     InvalidTransactionError,
     Policy,
     Required,
+    Tracked,
     Transaction,
+    UnknownSourceError,
+    local_id,
 )
 from transaction_tracker.sources import Source, has_blocks
 from transaction_tracker.store import OpenTransactions
@@ -20,9 +25,27 @@ SUPERVISOR = "TransactionTracker.TrackerSupervisor"
 FOLLOWER = "TransactionTracker.Follower"
 
 
+class ProcessNames(NamedTuple):
+    """The names of the processes of one source."""
+
+    registry: str = REGISTRY
+    supervisor: str = SUPERVISOR
+    follower: str = FOLLOWER
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def of(label: str | None) -> "ProcessNames":
+        """Return the names for a source of several; for ``None``, those of the only source."""
+        names = ProcessNames()
+        return names if label is None else ProcessNames(*(f"{name}.{label}" for name in names))
+
+
 @dataclass(frozen=True, slots=True)
 class TrackerContext:
-    """The state that the trackers of one application share; stored as metadata of the registry.
+    """The state that the trackers of one source share.
+
+    The registry of the trackers keeps it as metadata. With several sources, the registry named
+    `REGISTRY` keeps a `Sources` with the contexts of all, and has no trackers itself.
 
     Attributes:
         source: The source of the transactions.
@@ -33,6 +56,7 @@ class TrackerContext:
             deadline.
         follow_repriced: Whether the transaction that repriced a tracked one is tracked too.
         rebroadcast: Whether raw signed transactions are sent again while they are missing.
+        label: Name of the source in the configuration; ``None`` for the only source.
     """
 
     source: Source
@@ -42,8 +66,43 @@ class TrackerContext:
     expires_after: float | None = None
     follow_repriced: bool = False
     rebroadcast: bool = False
+    label: str | None = None
 
     KEY = "context"
+
+    @property
+    def names(self) -> ProcessNames:
+        """The names of the processes of this source."""
+        return ProcessNames.of(self.label)
+
+    def via(self, transaction: str) -> Via:
+        """Return the name of a transaction's tracker.
+
+        Args:
+            transaction: Id at the source.
+        """
+        return via(transaction, self.names.registry)
+
+    def tracker(self, transaction: str) -> Pid | None:
+        """Return the tracker of a transaction; ``None`` also if the source does not run.
+
+        Args:
+            transaction: Id at the source.
+        """
+        try:
+            return Registry.whereis(self.names.registry, transaction)
+        except NoProcessError:
+            return None
+
+    def identify(self, text: str) -> str:
+        """Return the id at the source, of an id with or without the chain id of this source.
+
+        Raises:
+            InvalidTransactionError: It is not a valid id of this source.
+        """
+        # Without a colon, it has no chain id; the name of a chain is unknown before its check.
+        has_chain = isinstance(text, str) and ":" in text
+        return self.source.identify(local_id(self.source.name, text) if has_chain else text)
 
     def requirement(self, confirmations: Required | None) -> Required:
         """Return the requirement: ``confirmations``, or the application's setting for ``None``.
@@ -66,10 +125,15 @@ class TrackerContext:
             return self.source.slot_id(sender, nonce)
         raise InvalidTransactionError("this source has no senders with nonces: give id", "sender")
 
-    def sends_again(self, wanted: bool | None) -> bool:
-        """Return whether a raw transaction is sent again; ``None`` takes the application's setting.
+    def sends(self, raw: str, wanted: bool | None) -> bool:
+        """Return whether a raw transaction is sent again.
+
+        Args:
+            raw: A valid transaction of this source.
+            wanted: Whether the user wants it; ``None`` takes the setting of the source.
 
         Raises:
+            InvalidTransactionError: It must be sent again, but lacks what is needed for that.
             ValueError: It is wanted, and the setting forbids it.
         """
         if wanted and not self.rebroadcast:
@@ -77,9 +141,12 @@ class TrackerContext:
                 "this service does not send transactions: set source.rebroadcast to true, or leave "
                 "rebroadcast out"
             )
-        return self.rebroadcast if wanted is None else wanted
+        sends = self.rebroadcast if wanted is None else wanted
+        if sends:
+            self.signed(raw, complete=True)
+        return sends
 
-    def signed(self, raw: str, *, complete: bool) -> Transaction:
+    def signed(self, raw: str, *, complete: bool = False) -> Transaction:
         """Return the transaction that a raw signed transaction contains.
 
         Args:
@@ -110,10 +177,56 @@ class TrackerContext:
         return parse(given, self.source.account)
 
     @staticmethod
-    def current() -> "TrackerContext":
-        """Return the context of the running application, or raise ``NoProcessError``."""
-        context: TrackerContext = Registry.meta(REGISTRY, TrackerContext.KEY)
-        return context
+    def current(label: str | None = None) -> "TrackerContext":
+        """Return the context of a source of the running application.
+
+        Args:
+            label: Name of the source in the configuration; ``None`` for the only source.
+
+        Raises:
+            NoProcessError: The application is not running.
+        """
+        kept: TrackerContext | Sources = Registry.meta(REGISTRY, TrackerContext.KEY)
+        return kept if isinstance(kept, TrackerContext) else kept.labelled(label)
+
+    @staticmethod
+    def of(tracked: Tracked) -> "TrackerContext":
+        """Return the context of a transaction's source.
+
+        Raises:
+            NoProcessError: The application is not running.
+            UnknownSourceError: The source is not configured.
+        """
+        kept: TrackerContext | Sources = Registry.meta(REGISTRY, TrackerContext.KEY)
+        return kept if isinstance(kept, TrackerContext) else kept.named(tracked.source)
+
+    @staticmethod
+    def all() -> Sequence["TrackerContext"]:
+        """Return the contexts of all sources of the running application."""
+        kept: TrackerContext | Sources = Registry.meta(REGISTRY, TrackerContext.KEY)
+        return [kept] if isinstance(kept, TrackerContext) else kept.contexts
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The contexts of several sources, in the order of the configuration."""
+
+    contexts: tuple[TrackerContext, ...]
+
+    def labelled(self, label: str | None) -> TrackerContext:
+        """Return the context with this name in the configuration."""
+        return next(context for context in self.contexts if context.label == label)
+
+    def named(self, source: str) -> TrackerContext:
+        """Return the context of the source with this name in the database.
+
+        Raises:
+            UnknownSourceError: The source is not configured.
+        """
+        for context in self.contexts:
+            if context.source.name == source:
+                return context
+        raise UnknownSourceError(source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +250,11 @@ class TransactionUntracked:
     transaction: str
 
 
-def via(key: str) -> Via:
-    """Return the name of a transaction's tracker."""
-    return Registry.via(REGISTRY, key)
+def via(transaction: str, registry: str = REGISTRY) -> Via:
+    """Return the name of a transaction's tracker.
+
+    Args:
+        transaction: Id at the source.
+        registry: Name of the registry of the source.
+    """
+    return Registry.via(registry, transaction)

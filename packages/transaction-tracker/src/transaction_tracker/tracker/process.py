@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -15,10 +15,10 @@ from beamish import (
     ExitError,
     From,
     GenServer,
+    NoProcessError,
     NoReply,
     NotFoundError,
     Pid,
-    Registry,
     Stop,
     call,
     cast,
@@ -27,6 +27,7 @@ from transaction_tracker.domain import (
     STATES,
     UNCHANGED,
     Abandoned,
+    AmbiguousIdError,
     Details,
     Event,
     NotTrackedError,
@@ -38,6 +39,8 @@ from transaction_tracker.domain import (
     State,
     Tracked,
     Unchanged,
+    UnknownSourceError,
+    caip_id,
     decide,
 )
 from transaction_tracker.store import Step, Store
@@ -45,15 +48,12 @@ from transaction_tracker.store.details import read as read_details
 from transaction_tracker.store.pages import transaction_page
 from transaction_tracker.tracker.arguments import metadata_text, named, registration_change
 from transaction_tracker.tracker.context import (
-    FOLLOWER,
-    REGISTRY,
-    SUPERVISOR,
     CheckTransaction,
     RegistrationChanged,
     TrackerContext,
     TransactionUntracked,
-    via,
 )
+from transaction_tracker.tracker.places import locate, places
 
 Until = State | Literal["terminal"]
 
@@ -83,8 +83,9 @@ class TransactionTracker(GenServer, restart="transient"):
     which transitions follow from facts; it takes over the new state once it is stored.
     """
 
-    def __init__(self, transaction: str) -> None:
-        stored = TrackerContext.current().open_transactions.get(transaction)
+    def __init__(self, transaction: str, label: str | None = None) -> None:
+        self._label = label
+        stored = TrackerContext.current(label).open_transactions.get(transaction)
         self.ended: bool = stored is None
         self.tracked: Tracked = stored or Tracked(transaction, required=0)
         self._waiters: tuple[tuple[WaitForState, From], ...] = ()
@@ -110,11 +111,12 @@ class TransactionTracker(GenServer, restart="transient"):
 
         Args:
             transaction: Transaction id, as the source defines it (Ethereum: the hash, or
-                ``sender:nonce`` for whichever transaction of the sender has this nonce).
+                ``sender:nonce`` for whichever transaction of the sender has this nonce). With
+                several sources, the chain id before it says which one: ``eip155:1:0x…``.
             raw: Raw signed transaction in hexadecimal, in place of ``transaction``: its hash, slot
-                and details are known at once.
+                and details are known at once. The chain that it is signed for says which source.
             rebroadcast: Whether ``raw`` is sent again while no provider has it. Default: the
-                application's setting.
+                setting of the source.
             confirmations: Number of confirmations that make the state final, or ``"safe"`` or
                 ``"finalized"``. Default: the application's setting.
             deadline: Time in Unix seconds. A transaction that is not in a block by then
@@ -130,8 +132,10 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             InvalidTransactionError: ``transaction`` is not a valid id for the source, or ``raw`` is
                 not a valid transaction of it.
+            AmbiguousIdError: Several sources have such ids: put the chain id before it.
             ValueError: Another argument is invalid.
-            NoProcessError: The application is not running.
+            NoProcessError: The application is not running. Or the source is paused or does not
+                run: then the registration is stored, and its tracker starts with the source.
         """
         registration = cls.registration(
             transaction,
@@ -142,16 +146,14 @@ class TransactionTracker(GenServer, restart="transient"):
             metadata=metadata,
             expect=expect,
         )
-        running = Registry.whereis(REGISTRY, registration.id)
+        context = _context_of(registration)
+        running = context.tracker(registration.id)
         # A tracker can still run although its transaction is final, until it handles the last
         # message. It must not be returned before the registration has reached the store.
-        if (
-            running is not None
-            and TrackerContext.current().open_transactions.get(registration.id) is not None
-        ):
+        if running is not None and context.open_transactions.get(registration.id) is not None:
             return running
         await Store.register([registration])
-        return await cls._start_child(registration.id)
+        return await cls._start_child(context, registration.id)
 
     @classmethod
     async def start_many(cls, registrations: Sequence[Registration]) -> list[Tracked]:
@@ -163,11 +165,15 @@ class TransactionTracker(GenServer, restart="transient"):
         Returns:
             The stored state of each transaction, in the same order.
         """
-        stored = {tracked.id: tracked for tracked in await Store.register(registrations)}
+        rows = await Store.register(registrations)
+        stored = {(tracked.source, tracked.id): tracked for tracked in rows}
         for tracked in stored.values():
-            if not tracked.final and Registry.whereis(REGISTRY, tracked.id) is None:
-                await cls._start_child(tracked.id)
-        return [stored[registration.id] for registration in registrations]
+            context = TrackerContext.of(tracked)
+            if not tracked.final and context.tracker(tracked.id) is None:
+                # A source that is paused or does not run starts its trackers when it starts.
+                with suppress(NoProcessError):
+                    await cls._start_child(context, tracked.id)
+        return [stored[each.source, each.id] for each in registrations]
 
     @staticmethod
     def registration(
@@ -180,54 +186,60 @@ class TransactionTracker(GenServer, restart="transient"):
         metadata: Mapping[str, Any] | None = None,
         expect: Mapping[str, object] | None = None,
     ) -> Registration:
-        """Check the arguments of ``start``, and fill in the application's settings."""
-        context = TrackerContext.current()
+        """Check the arguments of ``start``, and fill in the settings of the source."""
+        place, known = named(transaction, raw)
+        context = place.context
         if deadline is None and context.expires_after is not None:
             deadline = time.time() + context.expires_after
-        sends = raw is not None and context.sends_again(rebroadcast)
-        key, known = named(context, transaction, raw, sends=sends)
+        sends = raw is not None and context.sends(raw, rebroadcast)
         return Registration(
-            key,
+            place.id,
             context.requirement(confirmations),
             deadline,
             metadata_text(metadata or {}),
             context.expectation(expect),
-            context.slot(key),
+            context.slot(place.id),
             known,
             raw if sends else None,
+            context.source.name,
+            place.given,
         )
 
     @classmethod
-    async def reopen(cls, transaction: str) -> None:
+    async def reopen(cls, tracked: Tracked) -> None:
         """Start the tracker of a transaction that was final and is open again."""
-        await cls._start_child(transaction)
+        await cls._start_child(TrackerContext.of(tracked), tracked.id)
 
     @staticmethod
-    async def park(transaction: str, error: str) -> None:
+    async def park(tracked: Tracked, error: str) -> None:
         """Park a transaction that no provider returns readable data about: stop its tracker.
 
         Args:
-            transaction: The transaction id.
+            tracked: The transaction.
             error: The reason, with the provider and the field.
         """
-        pid = Registry.whereis(REGISTRY, transaction)
+        context = TrackerContext.of(tracked)
+        pid = context.tracker(tracked.id)
         if pid is not None:
             with suppress(NotFoundError):  # it has stopped meanwhile
-                await DynamicSupervisor.terminate_child(SUPERVISOR, pid)
-        Store.park(transaction, error)
+                await DynamicSupervisor.terminate_child(context.names.supervisor, pid)
+        Store.park(tracked.key, error)
 
     @classmethod
     async def track_replacement(cls, loser: Tracked) -> None:
         """Track the transaction that repriced ``loser``, if ``follow_repriced`` is set."""
         repriced = loser.state == "superseded" and loser.reason == "repriced"
-        if (
-            repriced
-            and loser.superseded_by is not None
-            and TrackerContext.current().follow_repriced
-        ):
-            await cls.start(
-                loser.superseded_by, confirmations=loser.required, deadline=loser.deadline
+        if not repriced or loser.superseded_by is None:
+            return
+        if TrackerContext.of(loser).follow_repriced:
+            winner = cls.registration(
+                caip_id(loser.source, loser.superseded_by),
+                confirmations=loser.required,
+                deadline=loser.deadline,
             )
+            # Its id is registered in the form of the loser's id.
+            given = None if loser.given is None else winner.given
+            await cls.start_many([replace(winner, given=given)])
 
     @staticmethod
     async def untrack(transaction: str) -> Tracked:
@@ -239,8 +251,7 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        context = TrackerContext.current()
-        key = context.source.identify(transaction)
+        context, key = await locate(transaction)
         while True:
             tracked = await _load(key)
             events = decide(tracked, (Abandoned(),))
@@ -248,7 +259,7 @@ class TransactionTracker(GenServer, restart="transient"):
                 return tracked
             stored = await Store.commit(Step(context.source.name, events))
             if stored.events:
-                GenServer.cast(FOLLOWER, TransactionUntracked(key))
+                GenServer.cast(context.names.follower, TransactionUntracked(tracked.id))
                 return events[-1].tracked
             # A block changed the transaction meanwhile, so the step was not written: retry from
             # the new state.
@@ -286,7 +297,7 @@ class TransactionTracker(GenServer, restart="transient"):
             EndedError: The transaction has ended.
             ValueError: An argument is invalid, or nothing is changed.
         """
-        context = TrackerContext.current()
+        context, key = await locate(transaction)
         change = registration_change(
             context,
             confirmations=confirmations,
@@ -294,15 +305,20 @@ class TransactionTracker(GenServer, restart="transient"):
             metadata=metadata,
             expect=expect,
         )
-        return await TransactionTracker.apply_change(context.source.identify(transaction), change)
+        return await TransactionTracker.apply_change(key, change)
 
     @staticmethod
     async def apply_change(key: str, change: RegistrationChange) -> Tracked:
-        """Store a checked change; see ``change``."""
+        """Store a checked change; see ``change``.
+
+        Args:
+            key: The transaction id, as it was registered.
+            change: The change.
+        """
         tracked = await Store.change(key, change)
         # The store has updated the tracker. The follower reads the deadline and the required depth
         # again; one that is being restarted reads them when it starts.
-        GenServer.cast(FOLLOWER, RegistrationChanged(key))
+        GenServer.cast(TrackerContext.of(tracked).names.follower, RegistrationChanged(tracked.id))
         return tracked
 
     @classmethod
@@ -316,38 +332,43 @@ class TransactionTracker(GenServer, restart="transient"):
         """
         tracked = await cls.status(transaction)
         if tracked.error is not None:
-            await cls.start(transaction)
+            # With the chain id: the id as it was registered can fit several sources now.
+            await cls.start(tracked.caip_id)
         elif not tracked.final:
-            GenServer.cast(FOLLOWER, CheckTransaction(tracked.id))
+            follower = TrackerContext.of(tracked).names.follower
+            GenServer.cast(follower, CheckTransaction(tracked.id))
         return tracked
 
     @classmethod
-    async def start_all_pending(cls) -> int:
-        """Start the trackers of all stored transactions that are not final.
+    async def start_all_pending(cls, label: str | None = None) -> int:
+        """Start the trackers of all stored transactions of a source that are not final.
 
         The application calls this when it starts.
+
+        Args:
+            label: Name of the source in the configuration; ``None`` for the only source.
 
         Returns:
             The number of trackers that were started; running ones are not counted.
         """
-        children = await DynamicSupervisor.which_children(SUPERVISOR)
+        context = TrackerContext.current(label)
+        children = await DynamicSupervisor.which_children(context.names.supervisor)
         # Includes children that are being restarted, so they are not started twice.
         supervised = {child.id for child in children}
         waiting = [
             tracked.id
-            for tracked in TrackerContext.current().open_transactions
-            if via(tracked.id) not in supervised
+            for tracked in context.open_transactions
+            if context.via(tracked.id) not in supervised
         ]
         for key in waiting:
-            await cls._start_child(key)
+            await cls._start_child(context, key)
         return len(waiting)
 
     @classmethod
-    async def _start_child(cls, key: str) -> Pid:
+    async def _start_child(cls, context: TrackerContext, transaction: str) -> Pid:
+        spec = cls.child_spec(transaction, context.label, name=context.via(transaction))
         try:
-            return await DynamicSupervisor.start_child(
-                SUPERVISOR, cls.child_spec(key, name=via(key))
-            )
+            return await DynamicSupervisor.start_child(context.names.supervisor, spec)
         except AlreadyStartedError as error:
             running: Pid = error.pid
             return running
@@ -359,7 +380,14 @@ class TransactionTracker(GenServer, restart="transient"):
         A transaction that is finished or was never registered has no tracker, and neither has one
         whose tracker is being restarted.
         """
-        return Registry.whereis(REGISTRY, TrackerContext.current().source.identify(transaction))
+        running = {
+            place.caip_id: pid
+            for place in places(transaction)
+            if (pid := place.context.tracker(place.id)) is not None
+        }
+        if len(running) > 1:
+            raise AmbiguousIdError(transaction, list(running))
+        return next(iter(running.values()), None)
 
     @classmethod
     async def status(cls, transaction: str) -> Tracked:
@@ -368,11 +396,15 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        key = TrackerContext.current().source.identify(transaction)
-        try:
-            return await cls.report(via(key))
-        except ExitError:  # the transaction is finished, or its tracker is being restarted
-            return await _load(key)
+        found = places(transaction)
+        # Of several, another one can be finished: only the store knows all of them.
+        running = found[0].context.tracker(found[0].id) if len(found) == 1 else None
+        if running is not None:
+            with suppress(ExitError):  # it has stopped meanwhile
+                return await cls.report(running)
+        # The transaction is finished, or its tracker is being restarted.
+        _, key = await locate(transaction)
+        return await _load(key)
 
     @classmethod
     async def wait(
@@ -397,13 +429,13 @@ class TransactionTracker(GenServer, restart="transient"):
         """
         if until not in (*STATES, "terminal"):
             raise ValueError(f"until must be 'terminal' or one of {STATES}, got {until!r}")
-        key = TrackerContext.current().source.identify(transaction)
         async with asyncio.timeout(timeout):
+            context, key = await locate(transaction)
             while True:
-                tracked = await _wait_for_state(key, until)
+                tracked = await _wait_for_state(context, key, until)
                 if _reached(tracked, until):
                     return tracked
-                if tracked.error is not None and Registry.whereis(REGISTRY, key) is None:
+                if tracked.error is not None and context.tracker(tracked.id) is None:
                     raise ParkedError(key, tracked.error)
                 # The tracker crashed and is being restarted.
                 await asyncio.sleep(_RESTART_PAUSE_SECONDS)
@@ -415,7 +447,7 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        key = TrackerContext.current().source.identify(transaction)
+        _, key = await locate(transaction)
         kept = await Store.run(partial(transaction_page, transaction=key))
         if kept is None:
             raise NotTrackedError(key)
@@ -424,8 +456,13 @@ class TransactionTracker(GenServer, restart="transient"):
     @staticmethod
     def confirmations(tracked: Tracked) -> int:
         """Return the current number of confirmations; 0 while the transaction is in no block."""
-        tip = TrackerContext.current().open_transactions.tip
-        if tracked.anchor is None or tip is None:
+        if tracked.anchor is None:
+            return 0
+        try:
+            tip = TrackerContext.of(tracked).open_transactions.tip
+        except UnknownSourceError:
+            return 0
+        if tip is None:
             return 0
         return max(0, tip.number - tracked.anchor.number + 1)
 
@@ -434,7 +471,8 @@ class TransactionTracker(GenServer, restart="transient"):
         if self.ended:
             return Continue("end")
         if not self.tracked.waits_for_depth:
-            GenServer.cast(FOLLOWER, CheckTransaction(self.tracked.id))
+            follower = TrackerContext.current(self._label).names.follower
+            GenServer.cast(follower, CheckTransaction(self.tracked.id))
         return None
 
     def handle_continue(self, _arg: object) -> Stop:
@@ -449,7 +487,7 @@ class TransactionTracker(GenServer, restart="transient"):
     @call(timeout=_OBSERVE_SECONDS)
     def observe(self, facts: tuple[Observation, ...]) -> tuple[Event, ...]:
         """Return the events that follow from facts; the state changes once they are stored."""
-        return decide(self.tracked, facts, TrackerContext.current().policy)
+        return decide(self.tracked, facts, TrackerContext.current(self._label).policy)
 
     @cast
     def settle(self, tracked: Tracked) -> Stop | None:
@@ -492,16 +530,23 @@ def _reached(tracked: Tracked, until: Until) -> bool:
     return tracked.final or tracked.state == until
 
 
-async def _wait_for_state(key: str, until: Until) -> Tracked:
+async def _wait_for_state(context: TrackerContext, key: str, until: Until) -> Tracked:
     request = WaitForState(until)
+    tracker = context.via(context.identify(key))
     try:
-        reached: Tracked = await GenServer.call(via(key), request, timeout=None)
+        reached: Tracked = await GenServer.call(tracker, request, timeout=None)
     except ExitError:
         return await _load(key)
     except asyncio.CancelledError:  # usually by a timeout
-        GenServer.cast(via(key), CancelWait(request))
+        GenServer.cast(tracker, CancelWait(request))
         raise
     return reached
+
+
+def _context_of(registration: Registration) -> TrackerContext:
+    return next(
+        context for context in TrackerContext.all() if context.source.name == registration.source
+    )
 
 
 async def _load(key: str) -> Tracked:

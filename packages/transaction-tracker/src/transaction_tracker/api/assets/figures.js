@@ -2,6 +2,7 @@
 
 import { count, el, many, renderer, span } from "./dom.js";
 import { sum } from "./health.js";
+import { chosen, own, several } from "./sources.js";
 import { OPEN } from "./states.js";
 
 const FLOWS = {
@@ -14,7 +15,9 @@ const FLOWS = {
 /** Return the figures as `{element, show(seen)}`. */
 export function figures() {
   const element = el("dl", { id: "figures" });
-  return { element, show: renderer(element, (seen) => cards(seen).map(card)) };
+  const draw = renderer(element, ([seen]) => cards(seen).map(card));
+  // Drawn again after another choice of the source.
+  return { element, show: (seen) => draw([seen, chosen()]) };
 }
 
 function cards({ faults, providers, deliveries, gauges, endpoints }) {
@@ -22,8 +25,10 @@ function cards({ faults, providers, deliveries, gauges, endpoints }) {
   const open = Object.keys(OPEN).reduce((total, state) => total + (states[state] ?? 0), 0);
   const all = Object.values(states).reduce((total, one) => total + one, 0);
   // With every provider dead, a lag of 0 blocks only says that nobody tells of new ones.
-  const alive = !providers.length || providers.some((one) => one.healthy);
-  const head = providers.find((one) => one.state === "active")?.head ?? null;
+  const asked = own(providers);
+  const alive = !asked.length || asked.some((one) => one.healthy);
+  // The heads of several sources have nothing in common.
+  const head = several() && !chosen() ? null : (asked.find((one) => one.state === "active")?.head ?? null);
   const late = alive ? gauges.head_lag_blocks : undefined;
   const dead = sum(endpoints, "dead");
   const flow = FLOWS[deliveries.flow];

@@ -3,8 +3,9 @@
 import { many } from "./dom.js";
 import { Refused, json, text } from "./requests.js";
 import { seesAll } from "./session.js";
+import { chosen } from "./sources.js";
 
-const GAUGE = /^transaction_tracker_(\w+?)(?:\{state="(\w+)"\})? (\S+)$/gm;
+const GAUGE = /^transaction_tracker_(\w+?)(?:\{(?:source="([a-z0-9-]+)",?)?(?:state="(\w+)")?\})? (\S+)$/gm;
 // Counting the deliveries of all endpoints is slow.
 const OUTBOX_MS = 30_000;
 
@@ -35,9 +36,12 @@ async function readiness(signal) {
 
 function read(page) {
   const gauges = { states: {} };
-  for (const [, name, state, value] of page.matchAll(GAUGE)) {
-    if (name === "tracked") gauges.states[state] = Number(value);
-    else gauges[name] = Number(value);
+  for (const [, name, source, state, value] of page.matchAll(GAUGE)) {
+    if (source !== undefined && chosen() && source !== chosen()) continue;
+    const number = Number(value);
+    if (name === "tracked") gauges.states[state] = (gauges.states[state] ?? 0) + number;
+    else if (name === "parked") gauges.parked = (gauges.parked ?? 0) + number;
+    else gauges[name] = Math.max(gauges[name] ?? number, number);
   }
   return gauges;
 }
@@ -75,8 +79,8 @@ export function lateDeliveries({ detail, since }) {
 
 /** Return why the source is halted or lagging as an alarm, with the block and the field. */
 export function sourceState({ detail, since }, tone) {
-  const [, state, reason] = /^source (halted|lagging): (.*)$/s.exec(detail) ?? [];
-  return state ? { tone, title: `Source ${state}`, since, text: reason, command: "txtrack doctor", page: "providers" } : null;
+  const [, name, state, reason] = /^(?:([a-z0-9-]+): )?source (halted|lagging): (.*)$/s.exec(detail) ?? [];
+  return state ? { tone, title: `Source ${name ? `${name} ` : ""}${state}`, since, text: reason, command: "txtrack doctor", page: "providers" } : null;
 }
 
 /** Return a line for all active alerts: the alarms explain most of them. */

@@ -15,8 +15,9 @@ import * as overview from "./overview.js";
 import { Pages } from "./pages.js";
 import * as providers from "./providers.js";
 import { Lost, forgetToken, hasToken, json } from "./requests.js";
-import { current, link } from "./route.js";
+import { change, current, link } from "./route.js";
 import * as session from "./session.js";
+import * as sources from "./sources.js";
 import * as stream from "./stream.js";
 import * as transactions from "./transactions.js";
 import { Bell, NEVER_MS } from "./waiting.js";
@@ -66,6 +67,7 @@ async function untilVisible() {
 async function follow(signal) {
   // One request first, so that a wrong token is sent only once.
   session.keep(await json("v1/service", signal));
+  await sources.load(session.service.source, signal);
   introduce(session.service);
   byId("inside").hidden = false;
   await Promise.race([
@@ -119,8 +121,7 @@ async function backOff(cause, pause) {
 
 // -- While it is connected
 
-function introduce({ version, source, database, started_at: started }) {
-  setText(byId("source"), source ?? "");
+function introduce({ version, database, started_at: started }) {
   fill(byId("facts"), `txtrack ${version} · ${database === "sqlite" ? "SQLite" : "PostgreSQL"} · running since `, moment(started),
     " · Keys: / searches, j and k move, Enter opens, Escape closes. ", el("a", { href: "docs" }, "The HTTP API"));
   fill(byId("pages"), pages.allowed().map(([name, page]) => el("a", { href: `#${name}`, "data-page": name }, page.title)),
@@ -131,6 +132,13 @@ function introduce({ version, source, database, started_at: started }) {
 actions.onDone(() => {
   health.refresh();
   pages.refresh();
+});
+
+// The list starts at its first page again.
+sources.onChoice(() => {
+  change({ cursor: null, page: null }, true);
+  pages.turn();
+  actions.done.ring();
 });
 
 function connected(live) {

@@ -6,6 +6,7 @@ import { ago, el, fill, many, setText, words } from "./dom.js";
 import { figures } from "./figures.js";
 import { json } from "./requests.js";
 import { link } from "./route.js";
+import * as sources from "./sources.js";
 import { marks } from "./states.js";
 import { table } from "./table.js";
 
@@ -27,6 +28,7 @@ export function build(parent) {
     columns: [
       { title: "State", class: "states", cell: (one) => el("span", {}, marks(one)) },
       { title: "Transaction", class: "main identity", cell: (one) => el("a", { class: "id", href: link("overview", { info: one.id }) }, one.id) },
+      ...sources.column(),
       { title: "Why", class: "reason", wide: true, cell: (one) => reason(one) },
       { title: "Since", number: true, cell: (one) => ago(one.updated_at) },
     ],
@@ -43,6 +45,7 @@ export function build(parent) {
   return {
     load: async (signal) => {
       const query = new URLSearchParams({ order: "activity", attention: "true", limit: SHOWN });
+      if (sources.chosen()) query.set("source", sources.chosen());
       const [found, kept] = await Promise.all([json(`v1/transactions?${query}`, signal), samples(signal)]);
       return { found, kept };
     },

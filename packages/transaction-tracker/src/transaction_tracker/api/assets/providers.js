@@ -4,6 +4,7 @@ import * as actions from "./actions.js";
 import { providerCharts, samples, spanChoice } from "./charts.js";
 import { badge, count, el, fill, latency, many, moment, percent, words } from "./dom.js";
 import { can } from "./session.js";
+import { own } from "./sources.js";
 import { table } from "./table.js";
 
 const TONES = { active: "good", healthy: "good", paused: "warn", refused: "bad" };
@@ -38,7 +39,7 @@ export function build(parent) {
   return {
     load: samples,
     show: pictures.show,
-    health: ({ providers }) => rows.show(providers),
+    health: ({ providers }) => rows.show(own(providers)),
   };
 }
 

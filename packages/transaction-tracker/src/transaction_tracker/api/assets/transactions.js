@@ -4,6 +4,7 @@ import { count, el, ago, fill, setText, words } from "./dom.js";
 import { choice, search } from "./parts.js";
 import { json } from "./requests.js";
 import { change, current, link, list } from "./route.js";
+import * as sources from "./sources.js";
 import { ENDED, FLAGS, OPEN, brief, depth, marks, stateBadge } from "./states.js";
 import { table } from "./table.js";
 
@@ -28,6 +29,7 @@ export function build(parent) {
     columns: [
       { title: "State", class: "states", cell: (one) => el("span", {}, marks(one)) },
       { title: "Transaction", class: "main identity", cell: (one) => el("a", { class: "id", href: link("transactions", { info: one.id }) }, one.id) },
+      ...sources.column(),
       { title: "Confirmations", number: true, cell: depth },
       { title: "Block", number: true, wide: true, cell: (one) => (one.block ? count(one.block.number) : "–") },
       { title: "Metadata", wide: true, cell: (one) => brief(one.metadata) },
@@ -73,11 +75,12 @@ export function build(parent) {
 }
 
 const pageNumber = () => Math.max(1, Number.parseInt(current().params.get("page") ?? "1", 10) || 1);
-const isFiltered = () => ["state", "flag", "search", "within", "attention"].some((name) => current().params.get(name));
+const isFiltered = () => sources.chosen() || ["state", "flag", "search", "within", "attention"].some((name) => current().params.get(name));
 
 function query() {
   const { params } = current();
   const wanted = new URLSearchParams({ order: "activity", limit: SIZE });
+  if (sources.chosen()) wanted.set("source", sources.chosen());
   for (const state of list("state")) wanted.append("state", state);
   for (const flag of list("flag")) wanted.append("flag", flag);
   for (const name of ["search", "attention", "cursor"]) if (params.get(name)) wanted.set(name, params.get(name));

@@ -11,6 +11,7 @@ from transaction_tracker.api.routes import (
     listing,
     providers,
     service,
+    sources,
     tokens,
     transactions,
 )
@@ -24,6 +25,7 @@ ROUTERS = (
     deliveries.router,
     alerts.router,
     providers.router,
+    sources.router,
     tokens.router,
     health.router,
     service.router,

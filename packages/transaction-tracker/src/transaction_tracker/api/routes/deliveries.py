@@ -13,6 +13,7 @@ from transaction_tracker.api.models import Time, optional_time
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.health import Flow, flow
 from transaction_tracker.store import Store
+from transaction_tracker.store.chain import frozen_sources
 
 router: APIRouter = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
@@ -33,8 +34,13 @@ class DeliveriesStatus(DeliveriesView):
         Field(
             description="behind: the oldest pending delivery has waited for a minute, or "
             "`alerts.outbox_warning`. stalled: for five minutes, or `alerts.outbox_critical`. "
-            "frozen: a finality violation has stopped all deliveries."
+            "frozen: a finality violation has stopped all deliveries; with several sources, "
+            "those of `frozen_sources`."
         ),
+    ]
+    frozen_sources: Annotated[
+        list[str],
+        Field(description="Sources whose deliveries are frozen; empty if there is only one."),
     ]
     pending: Annotated[int, Field(description="Number of pending deliveries.")]
     oldest_pending_at: Annotated[
@@ -52,11 +58,12 @@ class DeliveriesStatus(DeliveriesView):
 )
 async def deliveries(api: Api) -> Response:
     """Return the status of all deliveries."""
-    frozen = await Store.frozen()
+    frozen, sources = await Store.frozen(), await Store.run(frozen_sources)
     waiting, oldest = await endpoints.backlog(), await endpoints.oldest_pending()
     age = 0.0 if oldest is None else time.time() - oldest
     status = DeliveriesStatus(
         frozen_since=optional_time(frozen),
+        frozen_sources=[each.name for each in api.service.sources if each.source in sources],
         flow=flow(age, frozen=frozen is not None, limits=api.service.flow_limits),
         pending=waiting.pending,
         oldest_pending_at=optional_time(oldest),

@@ -15,11 +15,12 @@ from transaction_tracker.api.answers import READ, Api, Limit, answer, problems, 
 from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.models import EventPage, event_view
 from transaction_tracker.api.waiting import disconnected, first
+from transaction_tracker.domain import NotTrackedError
 from transaction_tracker.store import Store
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import events_page
 from transaction_tracker.store.pages import last_position
-from transaction_tracker.tracker import TrackerContext
+from transaction_tracker.tracker import locate
 
 router: APIRouter = APIRouter(prefix="/v1", tags=["events"])
 
@@ -48,7 +49,7 @@ async def list_events(
     position = _position(after) or 0
     # One event more than the page has tells whether there is a next page.
     events = await Store.run(
-        partial(events_page, after=position, limit=limit + 1, transaction=_key(transaction))
+        partial(events_page, after=position, limit=limit + 1, transaction=await _key(transaction))
     )
     shown = events[:limit]
     end = shown[-1].position if shown else position
@@ -88,7 +89,7 @@ async def stream(
     position = _position(last_event_id)
     if position is None:
         position = _position(after)
-    return EventStream(api, position, _key(transaction))
+    return EventStream(api, position, await _key(transaction))
 
 
 class EventStream(Response):
@@ -172,5 +173,12 @@ def _position(cursor: str | None) -> int | None:
     return None if cursor is None else cursors.position_at(cursor)
 
 
-def _key(transaction: str | None) -> str | None:
-    return None if transaction is None else TrackerContext.current().source.identify(transaction)
+async def _key(transaction: str | None) -> str | None:
+    """Return the id as it was registered, of any id that means the transaction."""
+    if transaction is None:
+        return None
+    try:
+        _, key = await locate(transaction)
+    except NotTrackedError:
+        return transaction  # it has no events
+    return key

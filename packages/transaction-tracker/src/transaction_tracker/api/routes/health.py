@@ -12,7 +12,7 @@ from starlette.responses import Response
 from transaction_tracker.api.answers import READ, Api, answer, problems, shows
 from transaction_tracker.api.models import rfc3339
 from transaction_tracker.api.problems import ProblemError
-from transaction_tracker.api.service import Following
+from transaction_tracker.api.service import Following, Service
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.health import FlowLimits, flow
 from transaction_tracker.metrics import CONTENT_TYPE
@@ -58,21 +58,21 @@ async def healthz() -> Response:
     },
 )
 async def readyz(api: Api) -> Response:
-    """Return whether the store can be written and the source moves."""
+    """Return whether the store can be written and the source moves.
+
+    With several sources, the service is ready while one of them moves; `notes` names the others.
+    """
     errors = []
     store_fault = await api.store_fault()
     if store_fault is not None:
         errors.append({"detail": store_fault})
-    following = api.service.following()
-    verdict = following.verdict
-    if verdict.state in ("halted", "starting"):
-        errors.append(_detail(following))
+    standing, notes = _sources(api.service)
+    errors += standing
     if errors:
         detail = "; ".join(error["detail"] for error in errors)
         raise ProblemError(
             503, detail, kind="not-ready", errors=errors, headers={"Retry-After": "5"}
         )
-    notes = [_detail(following)] if verdict.state == "lagging" else []
     notes += await _late_deliveries(api.service.flow_limits)
     return answer({"status": "ready"} | ({"notes": notes} if notes else {}))
 
@@ -103,6 +103,33 @@ async def metrics(api: Api) -> Response:
     return Response(page, media_type=CONTENT_TYPE)
 
 
+def _sources(service: Service) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Return why no source moves, if that is so, and the warnings about single sources."""
+    if not service.sources:
+        following = service.following()
+        verdict = following.verdict
+        return (
+            [_detail(following)] if verdict.state in ("halted", "starting") else [],
+            [_detail(following)] if verdict.state == "lagging" else [],
+        )
+    followed = {source.name: source.following() for source in service.sources}
+    paused = {source.name for source in service.sources if source.state == "paused"}
+    errors = {
+        name: _detail(following, name)
+        for name, following in followed.items()
+        if name not in paused and following.verdict.state in ("halted", "starting")
+    }
+    lagging = {
+        name: _detail(following, name)
+        for name, following in followed.items()
+        if following.verdict.state == "lagging"
+    }
+    if errors and len(errors) + len(paused) == len(followed):
+        return list(errors.values()), []
+    notes = errors | lagging
+    return [], [notes[name] for name in followed if name in notes]
+
+
 async def _late_deliveries(limits: FlowLimits) -> list[dict[str, str]]:
     """Return a note if deliveries are behind; a receiver that is down is not unreadiness."""
     oldest = await endpoints.oldest_pending()
@@ -114,6 +141,7 @@ async def _late_deliveries(limits: FlowLimits) -> list[dict[str, str]]:
     return [{"detail": detail, "since": rfc3339(oldest)}]
 
 
-def _detail(following: Following) -> dict[str, str]:
+def _detail(following: Following, name: str | None = None) -> dict[str, str]:
     lasted = following.now - following.verdict.since
-    return {"detail": following.verdict.text, "since": rfc3339(time.time() - lasted)}
+    text = following.verdict.text if name is None else f"{name}: {following.verdict.text}"
+    return {"detail": text, "since": rfc3339(time.time() - lasted)}

@@ -44,6 +44,9 @@ Since = Annotated[TimeIn | None, Query(description="Only those registered at or 
 Attention = Annotated[
     bool, Query(description="Only open transactions that are parked, missing or have a flag.")
 ]
+SourceName = Annotated[
+    str | None, Query(max_length=32, description="Only of the source with this name.")
+]
 Order = Annotated[
     Literal["id", "activity"],
     Query(
@@ -57,7 +60,7 @@ Order = Annotated[
     "",
     operation_id="listTransactions",
     dependencies=[READ],
-    responses={200: shows(TransactionPage, "A page, in the chosen order."), **problems(422)},
+    responses={200: shows(TransactionPage, "A page, in the chosen order."), **problems(404, 422)},
 )
 async def list_transactions(
     api: Api,
@@ -66,19 +69,26 @@ async def list_transactions(
     search: Search = "",
     since: Since = None,
     attention: Attention = False,
+    source: SourceName = None,
     order: Order = "id",
     cursor: cursors.TransactionCursor = None,
     limit: Limit = 100,
 ) -> Response:
     """List transactions that match every given filter."""
     wanted = TransactionFilter(
-        frozenset(state), frozenset(flag), search, _seconds(since), attention
+        frozenset(state),
+        frozenset(flag),
+        search,
+        _seconds(since),
+        attention,
+        None if source is None else api.source_named(source).source,
     )
     by_activity = order == "activity" if cursor is None else cursors.is_of_activity(cursor)
     read = _by_activity if by_activity else _by_id
     records, following = await Store.run(read(cursor, limit, wanted))
-    degraded = api.degraded()
-    views = [current_view(record, degraded) for record in records]
+    sources = {record.tracked.source for record in records}
+    degraded = {source for source in sources if api.degraded(source)}
+    views = [current_view(record, record.tracked.source in degraded) for record in records]
     full = len(records) == limit
     return answer(TransactionPage(transactions=views, next=following if full else None))
 
@@ -95,7 +105,7 @@ def _by_id(
 
     def read(connection: Connection) -> _Page:
         records = page(connection)
-        return records, cursors.of_transaction(records[-1].tracked.id) if records else None
+        return records, cursors.of_transaction(records[-1].tracked.key) if records else None
 
     return read
 

@@ -21,7 +21,10 @@ class ServiceView:
     """Facts about the service."""
 
     version: str
-    source: Annotated[str | None, Field(description="Null before the first answer of the source.")]
+    source: Annotated[
+        str | None,
+        Field(description="Null before the first answer of the source, and with several sources."),
+    ]
     database: Literal["sqlite", "postgresql"]
     started_at: Time
     explorer_url: Annotated[

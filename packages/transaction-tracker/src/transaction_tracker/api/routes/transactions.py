@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal, cast
 
@@ -42,13 +42,13 @@ from transaction_tracker.api.registering import (
 )
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.api.why import Situation, why
-from transaction_tracker.domain import NotTrackedError, State, Tracked
+from transaction_tracker.domain import NotTrackedError, Policy, State, Tracked, UnknownSourceError
 from transaction_tracker.domain.numbers import json_number
 from transaction_tracker.store import Store
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import last_events
 from transaction_tracker.store.pages import TransactionRecord, transaction_page
-from transaction_tracker.tracker import TrackerContext, TransactionTracker
+from transaction_tracker.tracker import TrackerContext, TransactionTracker, locate
 
 router: APIRouter = APIRouter(prefix="/v1/transactions", tags=["transactions"])
 
@@ -94,29 +94,40 @@ async def register(request: Request, api: Api) -> Response:
     """
     content = read_items(await request.body())
     with api.registering.take(len(content.items)):
-        checked = await check_items(content, TrackerContext.current())
+        checked = await check_items(content, TrackerContext.all())
         if content.place is None and checked[0].errors:
-            detail = "; ".join(error["detail"] for error in checked[0].errors)
-            raise ProblemError(422, detail, kind="invalid-request", errors=checked[0].errors)
+            raise _problem(checked[0])
         valid = [item.registration for item in checked if item.registration is not None]
-        stored = {tracked.id: tracked for tracked in await TransactionTracker.start_many(valid)}
+        stored = iter(await TransactionTracker.start_many(valid))
     return answer(_registered(checked, stored))
 
 
-def _registered(checked: list[CheckedItem], stored: dict[str, Tracked]) -> RegistrationResults:
+def _problem(item: CheckedItem) -> ProblemError:
+    detail = "; ".join(error["detail"] for error in item.errors)
+    if item.is_ambiguous:
+        return ProblemError(409, detail, kind="ambiguous-id", errors=item.errors)
+    return ProblemError(422, detail, kind="invalid-request", errors=item.errors)
+
+
+def _registered(checked: list[CheckedItem], stored: Iterator[Tracked]) -> RegistrationResults:
+    """Return the results; ``stored`` are the states of the valid registrations, in their order."""
     results = [_result(item, stored) for item in checked]
     refused = sum(bool(item.errors) for item in checked)
     return RegistrationResults(accepted=len(checked) - refused, refused=refused, results=results)
 
 
-def _result(item: CheckedItem, stored: dict[str, Tracked]) -> AcceptedItem | RefusedItem:
+def _result(item: CheckedItem, stored: Iterator[Tracked]) -> AcceptedItem | RefusedItem:
     if item.registration is None:
         # Mappings: members that do not apply are left out.
         errors = cast("Sequence[ErrorDetail]", item.errors)
         return RefusedItem(id=item.given, status="refused", errors=errors)
-    tracked = stored[item.registration.id]
+    tracked = next(stored)
     return AcceptedItem(
-        id=tracked.id, status="accepted", state=tracked.state, version=tracked.version
+        id=tracked.key,
+        caip_id=tracked.caip_id,
+        status="accepted",
+        state=tracked.state,
+        version=tracked.version,
     )
 
 
@@ -128,10 +139,10 @@ def _result(item: CheckedItem, stored: dict[str, Tracked]) -> AcceptedItem | Ref
 )
 async def get_transaction(id: Id, api: Api) -> Response:  # noqa: A002 - the path's name
     """Return a transaction with the reason for its state and its history."""
-    key = TrackerContext.current().source.identify(id)
+    _, key = await locate(id)
     kept = await _kept(key)
     events = await Store.run(partial(last_events, transaction=key, limit=MAX_HISTORY_EVENTS))
-    degraded = api.degraded_reason()
+    degraded = api.degraded_reason(kept.tracked.source)
     situation = _situation(kept, events, degraded)
     detail = transaction_detail(
         kept,
@@ -152,7 +163,7 @@ async def get_transaction(id: Id, api: Api) -> Response:  # noqa: A002 - the pat
 async def untrack(id: Id, api: Api) -> Response:  # noqa: A002
     """Stop tracking a transaction; no effect on a finished one."""
     tracked = await TransactionTracker.untrack(id)
-    return answer(current_view(await _kept(tracked.id), api.degraded()))
+    return answer(current_view(await _kept(tracked.key), api.degraded(tracked.source)))
 
 
 @router.patch(
@@ -167,11 +178,10 @@ async def change(request: Request, id: Id, api: Api) -> Response:  # noqa: A002
 
     Fields that are missing stay as they are. Repeating the request changes nothing.
     """
-    context = TrackerContext.current()
-    wanted = read_change(await request.body(), context)
-    key = context.source.identify(id)
-    await TransactionTracker.apply_change(key, wanted)
-    return answer(current_view(await _kept(key), api.degraded()))
+    body = await request.body()
+    context, key = await locate(id)
+    tracked = await TransactionTracker.apply_change(key, read_change(body, context))
+    return answer(current_view(await _kept(key), api.degraded(tracked.source)))
 
 
 @router.post(
@@ -187,7 +197,7 @@ async def change(request: Request, id: Id, api: Api) -> Response:  # noqa: A002
 async def recheck(id: Id, api: Api) -> Response:  # noqa: A002
     """Schedule a check of a transaction at its source."""
     tracked = await TransactionTracker.recheck(id)
-    return answer(current_view(await _kept(tracked.id), api.degraded()), 202)
+    return answer(current_view(await _kept(tracked.key), api.degraded(tracked.source)), 202)
 
 
 @router.get(
@@ -213,11 +223,11 @@ async def wait(
     ] = 30.0,
 ) -> Response:
     """Wait until a transaction is in a state or has ended, and return it."""
-    key = TrackerContext.current().source.identify(id)
+    _, key = await locate(id)
     seconds = min(timeout, api.options.max_wait_seconds)
     with api.waiters.take():
         kept = await _until(api, request, key, until, seconds)
-    view = current_view(kept, api.degraded())
+    view = current_view(kept, api.degraded(kept.tracked.source))
     return answer(WaitResult(reached=_reached(kept.tracked, until), transaction=view))
 
 
@@ -269,18 +279,26 @@ def current_view(kept: TransactionRecord, degraded: bool) -> TransactionView:
 def _situation(
     kept: TransactionRecord, events: list[EventRecord], degraded: str | None
 ) -> Situation:
-    context = TrackerContext.current()
+    context = _context_of(kept.tracked)
     moves = (
         entry.recorded_at
         for entry in reversed(events)
         if entry.event.previous != entry.event.tracked.state
     )
-    tip = context.open_transactions.tip
+    tip = None if context is None else context.open_transactions.tip
     return Situation(
         now=time.time(),
         since=next(moves, kept.created_at),
         tip=None if tip is None else tip.number,
         confirmations=TransactionTracker.confirmations(kept.tracked),
         degraded=degraded,
-        policy=context.policy,
+        policy=Policy() if context is None else context.policy,
     )
+
+
+def _context_of(tracked: Tracked) -> TrackerContext | None:
+    """Return the source of a transaction; ``None`` if it is no longer configured."""
+    try:
+        return TrackerContext.of(tracked)
+    except UnknownSourceError:
+        return None

@@ -30,11 +30,6 @@ class NetworkProfile:
     script_version: int
     prefix: str
 
-    @property
-    def caip_id(self) -> str:
-        """Identifier of the chain by CAIP-2, in the namespace ``bip122``."""
-        return f"bip122:{self.genesis[:32]}"
-
 
 PROFILES: Mapping[Network, NetworkProfile] = {
     profile.name: profile

@@ -95,9 +95,10 @@ class EthereumSource:
     @property
     def name(self) -> str:
         """Name of the chain; stored data belong to the chain, not to a node."""
-        if self._checked is None:
-            raise RuntimeError("the source has no name before check() succeeds")
-        return f"ethereum:{self._checked.chain_id}"
+        chain_id = self._wanted if self._checked is None else self._checked.chain_id
+        if chain_id is None:
+            raise RuntimeError("without a chain id, the source has no name before check() succeeds")
+        return f"ethereum:{chain_id}"
 
     @property
     def id_pattern(self) -> str:

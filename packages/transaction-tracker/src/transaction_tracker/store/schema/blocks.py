@@ -35,4 +35,6 @@ cursors: Table = Table(
     Column("anchor_hash", String(100)),
     # Unix seconds since when deliveries are paused.
     Column("frozen_since", Float),
+    # Unix seconds since when an operator has paused the source.
+    Column("paused_since", Float),
 )

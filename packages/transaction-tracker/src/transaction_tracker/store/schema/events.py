@@ -30,6 +30,7 @@ events: Table = Table(
         autoincrement=False,
     ),
     Column("transaction_id", String(200), nullable=False),
+    Column("source", String(100), nullable=False, server_default=""),
     Column("version", Integer, nullable=False),
     Column("previous", String(20), nullable=False),
     Column("state", String(20), nullable=False),

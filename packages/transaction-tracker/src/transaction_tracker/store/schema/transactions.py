@@ -19,7 +19,10 @@ from transaction_tracker.store.schema.base import Amount, metadata, one_of
 transactions: Table = Table(
     "transactions",
     metadata,
+    # As it was registered. With the chain id of its source, if another source has the same id.
     Column("id", String(200), primary_key=True),
+    # Empty until the source of a database of an old version is known.
+    Column("source", String(100), nullable=False, server_default=""),
     # A number of confirmations, or a tag of the chain.
     Column("required", String(12), nullable=False),
     Column("state", String(20), nullable=False),

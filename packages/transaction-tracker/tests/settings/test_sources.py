@@ -1,0 +1,152 @@
+"""``[[sources]]``: several sources in one configuration."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from transaction_tracker.cli import main
+from transaction_tracker.service import Settings, SourceSettings
+from transaction_tracker.settings import ConfigurationError, load
+from transaction_tracker.settings.convert import application_settings
+
+Written = Callable[[str], Path]
+
+TWO = """
+[[sources]]
+name = "main"
+chain_id = 1
+confirmations = 20
+
+[[sources.providers]]
+url = "https://one.example/key"
+
+[[sources.providers]]
+url = "https://two.example/key"
+
+[[sources]]
+name = "bank"
+type = "http"
+expires_after = "14d"
+
+[sources.http]
+name = "example-bank"
+url = "https://bank.example/transfers/{id}"
+status = "status"
+words = { settled = "confirmed" }
+"""
+
+
+def entry(name: str, chain_id: str = "1", more: str = "") -> str:
+    return (
+        f'[[sources]]\nname = "{name}"\nchain_id = {chain_id}\n{more}\n'
+        '[[sources.providers]]\nurl = "https://one.example"\n'
+    )
+
+
+def problem(path: Path) -> str:
+    """Return the only problem of a configuration."""
+    with pytest.raises(ConfigurationError) as caught:
+        application_settings(load(path))
+    (found,) = caught.value.problems
+    return str(found)
+
+
+def test_each_source_has_its_own_options(written: Written) -> None:
+    settings = application_settings(load(written(TWO)))
+
+    main_, bank = settings.sources
+    assert (main_.name, main_.chain_id, main_.confirmations) == ("main", 1, 20)
+    assert [str(provider.url) for provider in main_.endpoints] == [
+        "https://one.example/…",
+        "https://two.example/…",
+    ]
+    assert bank.http is not None
+    assert (bank.name, bank.http.name, bank.expires_after) == ("bank", "example-bank", 14 * 86_400)
+
+
+def test_variable_sets_an_option_of_one_source(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TXTRACK_SOURCES__0__PROVIDERS__1__URL", "https://three.example")
+
+    settings = application_settings(load(written(TWO)))
+
+    assert str(settings.sources[0].endpoints[1].url) == "https://three.example"
+
+
+WRONG = [
+    (entry("a") + entry("b"), "sources.1.chain_id must be unique; 'a' has 1 already"),
+    (entry("a") + entry("a", "2"), "sources.1.name must be unique, got 'a' again"),
+    (entry("A"), "sources.0.name must be 1 to 32 of a-z, 0-9 and -, got 'A'"),
+    (entry("a" * 33), "sources.0.name must be 1 to 32 of a-z, 0-9 and -"),
+    (entry("a", "1", "confirmtions = 3"), "did you mean confirmations? (some.toml line 4)"),
+    (entry("a", "0"), "sources.0.chain_id must be a chain's number, 1 or more, got 0"),
+    (
+        entry("a").replace("chain_id = 1\n", ""),
+        "sources.0.chain_id is required for one source of several",
+    ),
+    (
+        '[[sources]]\nname = "a"\nchain_id = 1\n',
+        "sources.0.providers must have at least one: add [[sources.providers]] with a url",
+    ),
+    (
+        '[[sources]]\nname = "a"\ntype = "http"\n',
+        'sources.0.http is required for sources.0.type = "http"',
+    ),
+    (
+        TWO.replace("expires_after", "chain_id = 5\nexpires_after"),
+        'sources.1.chain_id requires sources.1.type = "ethereum"',
+    ),
+    (
+        '[[providers]]\nurl = "https://one.example"\n' + entry("a"),
+        "providers and [[sources]] cannot both be given",
+    ),
+    ("[source]\nchain_id = 1\n" + entry("a"), "source and [[sources]] cannot both be given"),
+    (
+        TWO + TWO.replace('"main"', '"m"').replace("= 1\n", "= 2\n").replace('"bank"', '"b"'),
+        "sources.3.http.name must be unique; 'bank' has http example-bank already",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WRONG)
+def test_wrong_source_is_named_with_its_place(written: Written, text: str, expected: str) -> None:
+    assert expected in problem(written(text)).replace(str(Path.cwd()) + "/", "")
+
+
+def test_line_of_a_nested_table_is_found(written: Written) -> None:
+    text = TWO.replace('url = "https://two.example/key"', 'url = "ftp://two.example"')
+
+    assert problem(written(text)).endswith("line 11)")
+
+
+def test_secrets_of_sources_are_not_printed(
+    written: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["config", "show", "--config", str(written(TWO))])
+
+    shown = capsys.readouterr().out
+    assert status == 0
+    assert "[[sources.providers]]" in shown
+    assert "[sources.http]" in shown
+    assert "/key" not in shown
+
+
+def test_summary_names_the_sources(written: Written, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["config", "check", "--config", str(written(TWO))])
+
+    assert "Sources: main (ethereum), bank (http)." in capsys.readouterr().out
+
+
+def test_python_settings_are_checked_alike() -> None:
+    source = SourceSettings(name="a", rpc_url="http://127.0.0.1:1", chain_id=1)
+
+    with pytest.raises(ValueError, match="'a' again"):
+        Settings(sources=(source, source))
+    with pytest.raises(ValueError, match="cannot both be given"):
+        Settings("http://127.0.0.1:1", sources=(source,))
+    with pytest.raises(ValueError, match="chain_id is required"):
+        SourceSettings(name="a", rpc_url="http://127.0.0.1:1")
+    with pytest.raises(ValueError, match="must have at least one"):
+        SourceSettings(name="a", chain_id=1)
