@@ -21,7 +21,7 @@ RAW = legacy(5, SHOP, 7)
 
 async def checked(**item: Any) -> CheckedItem:
     context = TrackerContext(EthereumSource("http://127.0.0.1:1", 1), OpenTransactions(), 12)
-    (found,) = await check_items(read_items(orjson.dumps([item])), context)
+    (found,) = await check_items(read_items(orjson.dumps([item])), [context])
     return found
 
 

@@ -44,6 +44,13 @@ def entry(name: str, chain_id: str = "1", more: str = "") -> str:
     )
 
 
+def bitcoin(options: str) -> str:
+    return (
+        f'[[sources]]\nname = "coins"\ntype = "bitcoin"\n{options}\n'
+        '[[sources.providers]]\nurl = "https://one.example"\n'
+    )
+
+
 def problem(path: Path) -> str:
     """Return the only problem of a configuration."""
     with pytest.raises(ConfigurationError) as caught:
@@ -63,6 +70,20 @@ def test_each_source_has_its_own_options(written: Written) -> None:
     ]
     assert bank.http is not None
     assert (bank.name, bank.http.name, bank.expires_after) == ("bank", "example-bank", 14 * 86_400)
+
+
+def test_network_of_bitcoin_is_one_of_several_sources(written: Written) -> None:
+    text = bitcoin('network = "signet"\nconfirmations = 6') + TWO + bitcoin('network = "main"')
+
+    settings = application_settings(load(written(text.replace('"coins"', '"test"', 1))))
+
+    shown = [(source.name, source.type, source.network) for source in settings.sources]
+    assert shown == [
+        ("test", "bitcoin", "signet"),
+        ("main", "ethereum", None),
+        ("bank", "ethereum", None),
+        ("coins", "bitcoin", "main"),
+    ]
 
 
 def test_variable_sets_an_option_of_one_source(
@@ -103,6 +124,23 @@ WRONG = [
         "providers and [[sources]] cannot both be given",
     ),
     ("[source]\nchain_id = 1\n" + entry("a"), "source and [[sources]] cannot both be given"),
+    (bitcoin(""), "sources.0.network is required for one source of several"),
+    (
+        bitcoin('network = "main"') + bitcoin('network = "main"').replace('"coins"', '"more"'),
+        "sources.1.network must be unique; 'coins' has bitcoin main already",
+    ),
+    (
+        bitcoin('network = "main"\nchain_id = 1'),
+        'sources.0.chain_id requires sources.0.type = "ethereum", got sources.0.type = "bitcoin"',
+    ),
+    (
+        entry("a", "1", 'network = "main"'),
+        'sources.0.network requires sources.0.type = "bitcoin", got sources.0.type = "ethereum"',
+    ),
+    (
+        bitcoin('network = "main"\nconfirmations = "safe"'),
+        'sources.0.confirmations must be a number of blocks with sources.0.type = "bitcoin"',
+    ),
     (
         TWO + TWO.replace('"main"', '"m"').replace("= 1\n", "= 2\n").replace('"bank"', '"b"'),
         "sources.3.http.name must be unique; 'bank' has http example-bank already",

@@ -6,6 +6,7 @@ import pytest
 
 from transaction_tracker.domain import (
     BlockRef,
+    Event,
     Registration,
     StandingObjection,
     Tracked,
@@ -20,6 +21,7 @@ from transaction_tracker.store import (
     OpenTransactions,
     Step,
     StoreError,
+    broadcasts,
     chain,
     committing,
     endpoints,
@@ -31,6 +33,7 @@ from transaction_tracker.store import (
     registering,
     watched,
 )
+from transaction_tracker.store.broadcasts import Broadcast
 from transaction_tracker.store.steps import Stored
 
 from .support import SOURCE, TEN, Run, confirmed, mined
@@ -94,6 +97,26 @@ def test_equal_ids_of_one_request_are_stored_for_each_source(run: Run) -> None:
     stored = run(registering.register, both)
 
     assert {tracked.key for tracked in stored.rows} == {"eip155:31337:tx", "eip155:10:tx"}
+
+
+def test_raw_transaction_is_due_at_its_own_source(run: Run) -> None:
+    register(run, MAIN, "tx")
+    raws = [
+        Registration("tx", 1, source=OTHER, raw="0x02"),
+        Registration("ty", 1, source=MAIN, given="eip155:31337:ty", raw="0x03"),
+    ]
+    for tracked in run(registering.register, raws).rows:
+        lost = replace(tracked, state="dropped", version=1)
+        run(committing.commit, Step(tracked.source, events=(Event("registered", lost),)))
+    due = {"now": 1.0, "missing_since": 1.0, "limit": 9}
+
+    found = {source: run(broadcasts.due, source=source, **due) for source in (MAIN, OTHER, BANK)}
+
+    assert found == {
+        MAIN: [Broadcast("eip155:31337:ty", "0x03")],
+        OTHER: [Broadcast("eip155:10:tx", "0x02")],
+        BANK: [],
+    }
 
 
 def test_events_name_their_source(run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import Absent, BlockRef, Included, Seen
+from transaction_tracker.domain import Absent, BlockRef, Included, Seen, chain_of
 from transaction_tracker.sources import (
     ApplicationError,
     Consensus,
@@ -22,6 +22,7 @@ from transaction_tracker.sources import (
 from transaction_tracker.sources.bitcoin import BitcoinClient, BitcoinSource, fields
 from transaction_tracker.sources.bitcoin.client import MAX_COOKIE_BYTES, NotIndexedError, at_request
 from transaction_tracker.sources.bitcoin.found import Listed, listed_request
+from transaction_tracker.sources.bitcoin.networks import PROFILES, NetworkProfile
 from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.sources.ethereum.rpc import Request
 from txtrack_devnode.bitcoin import BitcoinNode, Coin
@@ -370,7 +371,25 @@ async def test_consensus_is_open_while_a_block_has_the_transaction(
 
 async def test_network_is_recognised_by_its_first_block(source: BitcoinSource) -> None:
     assert source.name == "bitcoin:regtest"
-    assert source.network.caip_id == "bip122:0f9188f13cb7b2c71f2a335e3a4fc328"
+    assert chain_of(source.name) == "bip122:0f9188f13cb7b2c71f2a335e3a4fc328"
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+async def test_configured_network_has_its_chain_id_before_the_first_check(
+    profile: NetworkProfile,
+) -> None:
+    source = BitcoinSource("http://127.0.0.1:1", profile.name)
+
+    assert chain_of(source.name) == f"bip122:{profile.genesis[:32]}"
+    await source.close()
+
+
+async def test_network_that_is_not_configured_is_unknown_before_the_first_check() -> None:
+    source = BitcoinSource("http://127.0.0.1:1")
+
+    with pytest.raises(RuntimeError, match="no name before check"):
+        _ = source.name
+    await source.close()
 
 
 async def test_another_network_is_refused(node: BitcoinNode) -> None:

@@ -80,10 +80,12 @@ class BitcoinSource:
 
     @property
     def network(self) -> NetworkProfile:
-        """The network, available after ``check``."""
-        if self._checked is None:
-            raise RuntimeError("the source has no name before check() succeeds")
-        return self._checked
+        """The network; available after ``check`` if it is not configured."""
+        if self._checked is not None:
+            return self._checked
+        if self._wanted is None:
+            raise RuntimeError("without a network, the source has no name before check() succeeds")
+        return PROFILES[self._wanted]
 
     @property
     def id_pattern(self) -> str:
