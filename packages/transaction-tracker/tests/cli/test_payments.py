@@ -143,6 +143,7 @@ class TestRaw:
 
         refused = await command("add", "--raw", str(file))
         missing = await command("add", "--raw", str(tmp_path / "none.txt"))
+        file.write_text(legacy(5, "0x" + "5b" * 20, chain_id=31337))
         sent = await command("add", "--raw", str(file), "--rebroadcast")
 
         assert (refused.status, missing.status, sent.status) == (2, 2, 2)
