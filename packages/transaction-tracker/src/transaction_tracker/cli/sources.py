@@ -19,7 +19,7 @@ from transaction_tracker.cli.flags import (
     ServiceFlags,
 )
 
-app = App(
+app: App = App(
     name="source",
     group=MANAGE,
     help="Manage a service's sources, if it has several.",

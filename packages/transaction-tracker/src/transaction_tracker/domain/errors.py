@@ -32,7 +32,7 @@ class AmbiguousIdError(TrackerError, ValueError):
             f"{transaction!r} fits several sources; use one of {', '.join(candidates)}"
         )
         self.id = transaction
-        self.candidates = tuple(candidates)
+        self.candidates: tuple[str, ...] = tuple(candidates)
 
 
 class UnknownSourceError(TrackerError, LookupError):

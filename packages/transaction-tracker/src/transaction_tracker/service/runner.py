@@ -39,7 +39,7 @@ RETRY_BACKOFF = Backoff(initial=1.0, factor=2.0, maximum=60.0, jitter=0.1, reset
 REPEAT_SECONDS = 600.0
 _CALL_SECONDS = 60.0
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)

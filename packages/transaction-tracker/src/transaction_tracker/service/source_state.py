@@ -24,10 +24,10 @@ class SourceState:
     """
 
     def __init__(self, label: str | None) -> None:
-        self.paused = False
-        self.running = label is None
-        self.failure = ""
-        self.attempted = asyncio.Event()
+        self.paused: bool = False
+        self.running: bool = label is None
+        self.failure: str = ""
+        self.attempted: asyncio.Event = asyncio.Event()
         self._failed_since: float | None = None
 
     @property

@@ -12,7 +12,7 @@ from transaction_tracker.api.answers import ADMIN, READ, Api, answer, problems, 
 from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.service import SourceAccess
 
-router = APIRouter(prefix="/v1/sources", tags=["sources"])
+router: APIRouter = APIRouter(prefix="/v1/sources", tags=["sources"])
 
 Name = Annotated[str, Path(max_length=32, description="Name of the source.")]
 
