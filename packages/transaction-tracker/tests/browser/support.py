@@ -57,8 +57,17 @@ class Browser:
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def leave(self) -> None:
-        """Open an empty page, and clear the log."""
+        """Open an empty tab, and clear the log.
+
+        A tab keeps the tokens of each address, and a later server can get the port of an earlier.
+        """
         self._driver.get("about:blank")
+        left = self._driver.current_window_handle
+        self._driver.switch_to.new_window("tab")
+        fresh = self._driver.current_window_handle
+        self._driver.switch_to.window(left)
+        self._driver.close()
+        self._driver.switch_to.window(fresh)
         self.console()
 
     def console(self) -> list[str]:
