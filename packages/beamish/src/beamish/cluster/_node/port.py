@@ -4,8 +4,9 @@ The engine of the cluster carries them: Ray, or the network of a simulation. A r
 `HostLostError` can have run.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from beamish.cluster._node.identity import Identity
 
@@ -65,3 +66,35 @@ class Port(Protocol):
 
     async def leave(self) -> None:
         """Stop the children in order, and give the lease back."""
+
+
+class RemotePort(ABC):
+    """A `Port` that sends each request by its name. An engine implements ``_request``."""
+
+    @abstractmethod
+    async def _request(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the host, and return its result; raise `HostLostError` without one."""
+
+    async def hello(self, program: str) -> tuple[int, str]:
+        """Open a session."""
+        opened: tuple[int, str] = await self._request("hello", program)
+        return opened
+
+    async def messages(self, session: str, items: Sequence[Item]) -> Events | None:
+        """Handle messages."""
+        events: Events | None = await self._request("messages", session, items)
+        return events
+
+    async def events(self, session: str, expected: int, quiet: bool) -> Events | None:
+        """Return the next events."""
+        events: Events | None = await self._request("events", session, expected, quiet)
+        return events
+
+    async def query(self, question: str, arguments: bytes) -> bytes:
+        """Return the answer to a question."""
+        answer: bytes = await self._request("query", question, arguments)
+        return answer
+
+    async def leave(self) -> None:
+        """Stop the children, and give the lease back."""
+        await self._request("leave")

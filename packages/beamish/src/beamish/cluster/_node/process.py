@@ -63,13 +63,13 @@ class _ClusterProcess(remote.RemoteAddressee):
         )
 
     def remove_link(self, pid: Pid) -> None:
-        """Do nothing: there is no link."""
+        """Do nothing: it is never linked."""
 
     def unlink(self, pid: Pid) -> None:
-        """Do nothing: there is no link."""
+        """Do nothing: it is never linked."""
 
     def linked_exit(self, sender: Pid, reason: Any, reported: bool) -> None:
-        """Do nothing: there is no link."""
+        """Do nothing: it is never linked."""
 
     exit_from_link = linked_exit
 
@@ -181,4 +181,4 @@ class ProgramProcess(_ClusterProcess):
     watch = _refuse
 
     def unwatch(self, watcher: Watcher) -> None:
-        """Do nothing: there is no watcher."""
+        """Do nothing: nobody watches it."""

@@ -3,12 +3,11 @@
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 from beamish.cluster._host.host import ShardHost
-from beamish.cluster._node.port import Events, Item
+from beamish.cluster._node.port import RemotePort
 from beamish.cluster._store.postgresql import PostgresStore
 from beamish.cluster.errors import HostLostError
 from beamish.cluster.nodes import HostPlan, NodeInfo
@@ -56,7 +55,7 @@ class RayHost:
         return await getattr(host, method)(*arguments)
 
 
-class RayPort:
+class RayPort(RemotePort):
     """The requests to the host of one shard; see `Port`.
 
     Args:
@@ -83,30 +82,6 @@ class RayPort:
         except (errors.RayError, ValueError, ConnectionError) as error:  # ValueError: no such actor
             self._actor = None
             raise HostLostError(str(error).partition("\n")[0]) from error
-
-    async def hello(self, program: str) -> tuple[int, str]:
-        """Open a session."""
-        opened: tuple[int, str] = await self._request("hello", program)
-        return opened
-
-    async def messages(self, session: str, items: Sequence[Item]) -> Events | None:
-        """Handle messages."""
-        events: Events | None = await self._request("messages", session, items)
-        return events
-
-    async def events(self, session: str, expected: int, quiet: bool) -> Events | None:
-        """Return the next events."""
-        events: Events | None = await self._request("events", session, expected, quiet)
-        return events
-
-    async def query(self, question: str, arguments: bytes) -> bytes:
-        """Return the answer to a question."""
-        answer: bytes = await self._request("query", question, arguments)
-        return answer
-
-    async def leave(self) -> None:
-        """Stop the children, and give the lease back."""
-        await self._request("leave")
 
     async def end(self) -> None:
         """End the host; Ray starts the next one."""

@@ -1,12 +1,11 @@
 """The simulated engine: places hosts on machines, detects their loss, and starts the next ones."""
 
 import asyncio
-from collections.abc import Sequence
 from contextvars import Context
 from typing import Any
 
 from beamish.cluster._host.host import ShardHost
-from beamish.cluster._node.port import Events, Item
+from beamish.cluster._node.port import RemotePort
 from beamish.cluster._store.memory import MemoryStore
 from beamish.cluster.errors import HostLostError, StoreUnavailableError
 from beamish.cluster.nodes import HostPlan, NodeInfo
@@ -58,7 +57,7 @@ class SimulatedStore:
         """Do nothing: the store runs on."""
 
 
-class SimulatedPort:
+class SimulatedPort(RemotePort):
     """The requests to the host of one shard; see `Port`.
 
     Args:
@@ -80,30 +79,6 @@ class SimulatedPort:
             return await getattr(host, method)(*args)
 
         return await self._engine.network.request(place.loop, call)
-
-    async def hello(self, program: str) -> tuple[int, str]:
-        """Open a session."""
-        opened: tuple[int, str] = await self._request("hello", program)
-        return opened
-
-    async def messages(self, session: str, items: Sequence[Item]) -> Events | None:
-        """Handle messages."""
-        events: Events | None = await self._request("messages", session, items)
-        return events
-
-    async def events(self, session: str, expected: int, quiet: bool) -> Events | None:
-        """Return the next events."""
-        events: Events | None = await self._request("events", session, expected, quiet)
-        return events
-
-    async def query(self, question: str, arguments: bytes) -> bytes:
-        """Return the answer to a question."""
-        answer: bytes = await self._request("query", question, arguments)
-        return answer
-
-    async def leave(self) -> None:
-        """Stop the children, and give the lease back."""
-        await self._request("leave")
 
 
 class SimulatedEngine:
