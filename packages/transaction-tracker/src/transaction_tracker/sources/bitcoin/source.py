@@ -9,7 +9,6 @@ from transaction_tracker.domain import (
     Link,
     Outcome,
     Required,
-    StandingObjection,
     Transaction,
 )
 from transaction_tracker.sources.bitcoin import fields
@@ -28,9 +27,10 @@ from transaction_tracker.sources.bitcoin.networks import (
 )
 from transaction_tracker.sources.bitcoin.votes import BitcoinVotes
 from transaction_tracker.sources.errors import WrongChainError
+from transaction_tracker.sources.ethereum.compared_chain import ComparedChain
 from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
-from transaction_tracker.sources.ethereum.rpc import NodeResults, Rpc
+from transaction_tracker.sources.ethereum.rpc import Rpc
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.protocol import (
@@ -40,20 +40,21 @@ from transaction_tracker.sources.protocol import (
     Ending,
     FetchedBlock,
     Head,
-    Objection,
     Prefetched,
     Sent,
     Unreadable,
 )
 
 
-class BitcoinSource:
+class BitcoinSource(ComparedChain):
     """Chain behind one node or several; implements ``ChainSource``.
 
     Args:
         rpc: Client of the nodes, or the URL of a single node.
         network: Network that the nodes must be on. Default: the network of the node.
     """
+
+    _link_request = staticmethod(at_request)
 
     def __init__(self, rpc: Rpc | SecretUrl | str, network: Network | None = None) -> None:
         self._rpc = BitcoinClient(SecretUrl.of(rpc)) if isinstance(rpc, str | SecretUrl) else rpc
@@ -91,16 +92,6 @@ class BitcoinSource:
     def id_pattern(self) -> str:
         """Regular expression of an id of 32 bytes."""
         return fields.ID_PATTERN
-
-    @property
-    def requests(self) -> int:
-        """Number of HTTP requests sent so far."""
-        return self._rpc.requests
-
-    @property
-    def calls_per_request(self) -> int:
-        """Maximum number of calls in one request now."""
-        return self._rpc.calls_per_request
 
     def identify(self, text: str) -> str:
         """Return a transaction id in lower case, or raise ``InvalidTransactionError``."""
@@ -191,13 +182,6 @@ class BitcoinSource:
         """Return which of some blocks are on our chain."""
         return await self._old_blocks.contained(blocks, tip, bottom, has_links=True)
 
-    async def is_contested(self, block: BlockRef) -> bool:
-        """Return whether half of the healthy providers or more have ``block`` at its height."""
-        everywhere = await self._rpc.everywhere([at_request(block.number)])
-        links = [link for (link,) in everywhere if isinstance(link, Link)]
-        holding = sum(link.ref == block for link in links)
-        return holding > 0 and 2 * holding >= len(links)
-
     async def objection_to_undo(self, block: BlockRef) -> str | None:
         """Return why a kept block cannot be undone now; ``None`` if it can be."""
         return await objection_to_undo(self._rpc, self._chain, block, at_request)
@@ -245,12 +229,6 @@ class BitcoinSource:
         del slots, height
         return None
 
-    def follows(self, chain: KeptChain) -> None:
-        """Set our chain, with which providers are compared."""
-        self._old_blocks.follows(self._chain, chain)
-        self._chain = chain
-        self._rpc.follows(chain)
-
     async def prefetch(
         self,
         block: FetchedBlock,
@@ -265,25 +243,6 @@ class BitcoinSource:
             return Prefetched()
         found = await self._rpc.batch_without_failover(list(dict.fromkeys(opinions)))
         return Prefetched(await self.outcomes(block, ids) if ids else {}, found)
-
-    async def objections(
-        self, chain: KeptChain, endings: Mapping[str, Ending], opinion: object = None
-    ) -> Mapping[str, Objection]:
-        """Ask the healthy providers about the blocks, the fees and the winners of ends."""
-        known = opinion if isinstance(opinion, NodeResults) else None
-        return await self._agreement.objections(chain, endings, known)
-
-    def standing_objections(self) -> Collection[StandingObjection]:
-        """Return the objections that stand until their providers withdraw them."""
-        return self._agreement.standing()
-
-    def restore_objections(self, kept: Collection[StandingObjection]) -> None:
-        """Restore stored objections."""
-        self._agreement.restore(kept)
-
-    def forget_objections(self, transaction: str) -> None:
-        """Delete the objections to ends of a transaction."""
-        self._agreement.forget(transaction)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

@@ -9,7 +9,6 @@ from transaction_tracker.domain import (
     Link,
     Outcome,
     Required,
-    StandingObjection,
     Tag,
     Transaction,
 )
@@ -18,8 +17,8 @@ from transaction_tracker.sources.ethereum import decode, fields, slot_ids
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.checksum import checked_address
 from transaction_tracker.sources.ethereum.client import RpcClient
+from transaction_tracker.sources.ethereum.compared_chain import ComparedChain
 from transaction_tracker.sources.ethereum.context import ChainContext
-from transaction_tracker.sources.ethereum.links import numbered
 from transaction_tracker.sources.ethereum.lookup import LookUp
 from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
@@ -27,7 +26,7 @@ from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
 from transaction_tracker.sources.ethereum.proof import ChainRecord, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
-from transaction_tracker.sources.ethereum.rpc import Identity, NodeResults, Request, Rpc
+from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
 from transaction_tracker.sources.ethereum.sending import send
 from transaction_tracker.sources.ethereum.signed import read_signed
 from transaction_tracker.sources.ethereum.slot_look_up import SlotLookUp
@@ -42,7 +41,6 @@ from transaction_tracker.sources.protocol import (
     Ending,
     FetchedBlock,
     Head,
-    Objection,
     Prefetched,
     Sent,
     Unreadable,
@@ -51,7 +49,7 @@ from transaction_tracker.sources.protocol import (
 _MARKS: tuple[Tag, ...] = ("safe", "finalized")
 
 
-class EthereumSource:
+class EthereumSource(ComparedChain):
     """Chain behind one node or several; implements ``ChainSource``.
 
     Args:
@@ -104,16 +102,6 @@ class EthereumSource:
     def id_pattern(self) -> str:
         """Regular expression of a hash of 32 bytes, or of a sender and a nonce."""
         return slot_ids.ID_PATTERN if self.profile.account_nonces else fields.HASH_PATTERN
-
-    @property
-    def requests(self) -> int:
-        """Number of HTTP requests sent so far."""
-        return self._rpc.requests
-
-    @property
-    def calls_per_request(self) -> int:
-        """Maximum number of calls in one request now."""
-        return self._rpc.calls_per_request
 
     @property
     def profile(self) -> ChainProfile:
@@ -250,13 +238,6 @@ class EthereumSource:
         has_links = self.profile.parent_links
         return await self._old_blocks.contained(blocks, tip, bottom, has_links=has_links)
 
-    async def is_contested(self, block: BlockRef) -> bool:
-        """Return whether half of the healthy providers or more have ``block`` at its height."""
-        everywhere = await self._rpc.everywhere([numbered(block.number)])
-        links = [link for (link,) in everywhere if isinstance(link, Link)]
-        holding = sum(link.ref == block for link in links)
-        return holding > 0 and 2 * holding >= len(links)
-
     async def objection_to_undo(self, block: BlockRef) -> str | None:
         """Return why a kept block cannot be undone now; ``None`` if it can be."""
         return await objection_to_undo(self._rpc, self._chain, block)
@@ -313,12 +294,6 @@ class EthereumSource:
         (slot,) = slots
         return await self._winners.find(slot, height)
 
-    def follows(self, chain: KeptChain) -> None:
-        """Set our chain, with which providers are compared."""
-        self._old_blocks.follows(self._chain, chain)
-        self._chain = chain
-        self._rpc.follows(chain)
-
     async def prefetch(
         self,
         block: FetchedBlock,
@@ -336,25 +311,6 @@ class EthereumSource:
             return Prefetched()
         found = await self._rpc.batch_without_failover(requests)
         return Prefetched(await self._outcomes.of_answers(block, ids, found.results), found)
-
-    async def objections(
-        self, chain: KeptChain, endings: Mapping[str, Ending], opinion: object = None
-    ) -> Mapping[str, Objection]:
-        """Ask the healthy providers about the blocks, the receipts and the winners of ends."""
-        known = opinion if isinstance(opinion, NodeResults) else None
-        return await self._agreement.objections(chain, endings, known)
-
-    def standing_objections(self) -> Collection[StandingObjection]:
-        """Return the objections that stand until their providers withdraw them."""
-        return self._agreement.standing()
-
-    def restore_objections(self, kept: Collection[StandingObjection]) -> None:
-        """Restore stored objections."""
-        self._agreement.restore(kept)
-
-    def forget_objections(self, transaction: str) -> None:
-        """Delete the objections to ends of a transaction."""
-        self._agreement.forget(transaction)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
