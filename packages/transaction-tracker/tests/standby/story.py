@@ -176,9 +176,7 @@ class Story:
         self.log("the end begins")
         self.world.finish()
         give_up = time.monotonic() + _FINISH_SECONDS
-        while not await self._is_finished() and time.monotonic() < give_up:
-            await asyncio.to_thread(self._end_delays)
-            await asyncio.sleep(_CHECK_SECONDS)
+        await self._until_finished(give_up)
         self.log("all is delivered")
         # The owner last: a standby would take over, and be stopped in the middle of its start.
         owner = await self.owner()
@@ -186,7 +184,13 @@ class Story:
             if machine is not owner:
                 await machine.stop()
         await owner.stop()
-        checker = Checker(self.world, await asyncio.to_thread(Records.read, self.database))
+        while not await self._is_finished() and time.monotonic() < give_up:
+            # Events of the shutdown are delivered by the next life.
+            await owner.start()
+            await owner.until_ready()
+            await self._until_finished(give_up)
+            await owner.stop()
+        checker = Checker(self.world, self._records)
         checker.check_database()
         checker.check_states()
         for key, history in checker.histories().items():
@@ -194,6 +198,11 @@ class Story:
         checker.check_deliveries(self.receiver.received)
         assert not self.users.outstanding, "commands without an end"
         assert not checker.faults, "\n".join(checker.faults)
+
+    async def _until_finished(self, give_up: float) -> None:
+        while not await self._is_finished() and time.monotonic() < give_up:
+            await asyncio.to_thread(self._end_delays)
+            await asyncio.sleep(_CHECK_SECONDS)
 
     def _value(self, query: LiteralString) -> Any:
         with psycopg.connect(self.database) as connection:

@@ -117,8 +117,7 @@ async def test_transaction_that_is_longer_than_the_lease_does_not_lose_it(databa
 
         await a.until_ready()
         await b.until_standby()
-
-    assert story.epoch() == story.takeovers() == 1
+        assert story.epoch() == story.takeovers() == 1
 
 
 async def test_second_standby_waits_for_the_first_one_that_takes_over(database: str) -> None:
