@@ -11,7 +11,7 @@ from benchmarks.driver import measure
 from benchmarks.machine import Machine
 from benchmarks.measurements import Measurements
 from benchmarks.plan import COLUMNS, VARIANTS, Column, variant_workloads, workloads
-from benchmarks.runners import runners
+from benchmarks.runners import Runner, runners
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TELEMETRY = "telemetry"
@@ -56,25 +56,26 @@ def run(wanted: list[str], *, quick: bool) -> Results:
     columns: tuple[Column, ...] = tuple(column for column in COLUMNS if column in wanted)
     variants = VARIANTS if TELEMETRY in wanted else ()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as build:
-        beside = measure(list(workloads(quick=quick)), list(runners(columns, Path(build))))
+        programs = list(runners(columns, Path(build)))
+        beside = measure(list(workloads(quick=quick)), programs)
         varied = measure(list(variant_workloads(quick=quick)), list(runners(variants, Path(build))))
     return Results(
         machine,
         beside,
-        report.summary(beside, absences(columns, machine)) if columns else "",
+        report.summary(beside, absences(columns, programs)) if columns else "",
         page.telemetry(machine, varied) if variants else "",
         [*beside.failures, *varied.failures],
     )
 
 
-def absences(columns: tuple[Column, ...], machine: Machine) -> dict[Column, str]:
+def absences(columns: tuple[Column, ...], programs: list[Runner]) -> dict[Column, str]:
     """Return why each column without figures has none."""
-    absent: dict[Column, str] = {
-        column: "not measured" for column in COLUMNS if column not in columns
+    present = {program.column for program in programs}
+    return {
+        column: "not installed" if column in columns else "not measured"
+        for column in COLUMNS
+        if column not in present
     }
-    if "BEAM" in columns and machine.beam is None:
-        absent["BEAM"] = "not installed"
-    return absent
 
 
 def write(path: Path, results: Results) -> None:

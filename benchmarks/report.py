@@ -55,13 +55,16 @@ def compared(measurements: Measurements, row: Row, missing: Mapping[Column, str]
 
 
 def standard(measurements: Measurements, missing: Mapping[Column, str]) -> str:
-    """Set the table of the standard interface beside the BEAM."""
+    """Set the table of the standard interface beside the BEAM, also with the native core."""
     head = [
         "standard interface",
         "BEAM",
         "beamish",
+        "native core",
         "beamish / BEAM",
-        "in processor time",
+        "native / BEAM",
+        "beamish / BEAM in processor time",
+        "beamish / native",
         "newest CPython / 3.11",
     ]
     return table(head, [compared_standard(measurements, row, missing) for row in STANDARD_ROWS])
@@ -71,15 +74,18 @@ def compared_standard(
     measurements: Measurements, row: Row, missing: Mapping[Column, str]
 ) -> list[str]:
     """Set one line of it."""
-    cells = [value_cell(measurements, row, column, missing) for column in STANDARD]
+    cells = [value_cell(measurements, row, column, missing) for column in (*STANDARD, "native")]
     ratio = measurements.ratio(row, "BEAM", of="standard")
+    native = measurements.ratio(row, "BEAM", of="native")
     newest = measurements.ratio(row, "standard", of="newest")
     in_cpu = None if row.cpu is None else measurements.ratio(row.cpu, "BEAM", of="standard")
     return [
         row.title,
         *cells,
         ratio_cell(ratio, row.at_most_beam),
+        ratio_cell(native, row.at_most_native),
         ratio_cell(in_cpu, None),
+        ratio_cell(measurements.ratio(row, "native", of="standard"), None),
         ratio_cell(newest, None),
     ]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from benchmarks.plan import Column, Workload
 HERE = Path(__file__).parent
 TIME_LIMIT = 300.0
 SCHEDULERS = (1, 2)
-SOURCES = str(HERE.parent / "packages" / "beamish" / "src")
+PACKAGE = HERE.parent / "packages" / "beamish"
+SOURCES = str(PACKAGE / "src")
 
 
 class WorkloadFailedError(Exception):
@@ -27,11 +29,17 @@ class Runner:
     """A program that runs any workload; its figures count for one column.
 
     The BEAM has two, one per number of schedulers.
+
+    Args:
+        sources: The folder of beamish.
+        pure: Whether it runs without the native core.
     """
 
     name: str
     column: Column
     command: tuple[str, ...]
+    sources: str = SOURCES
+    pure: bool = True
 
     def run(self, workload: Workload) -> dict[str, float]:
         """Run ``workload`` in a process of its own and give its figures."""
@@ -39,8 +47,8 @@ class Runner:
             done = subprocess.run(
                 [*self.command, *workload.arguments],
                 cwd=HERE.parent,
-                # Another CPython has not installed it. `native` measures the native core.
-                env=os.environ | {"PYTHONPATH": SOURCES, "BEAMISH_PURE": "1"},
+                # Another CPython has not installed it.
+                env=os.environ | {"PYTHONPATH": self.sources, "BEAMISH_PURE": f"{self.pure:d}"},
                 capture_output=True,
                 text=True,
                 timeout=TIME_LIMIT,
@@ -59,6 +67,8 @@ def runners(columns: Iterable[Column], build: Path) -> Iterator[Runner]:
     for column in columns:
         if column == "BEAM":
             yield from beam_runners(build)
+        elif column == "native":
+            yield from native_runners(build)
         elif column == "newest":
             if newest := newest_python():
                 _, path = newest
@@ -66,6 +76,23 @@ def runners(columns: Iterable[Column], build: Path) -> Iterator[Runner]:
         else:
             command = (sys.executable, "-m", "benchmarks.worker", column)
             yield Runner(column, column, command)
+
+
+def native_runners(build: Path) -> Iterator[Runner]:
+    """Compile the native core beside a copy of beamish; give its runner, none without a compiler.
+
+    A copy, so that no other program of this checkout finds the core.
+    """
+    sources = build / "native"
+    shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    compiler = runpy.run_path(str(PACKAGE / "native" / "compile.py"))
+    try:
+        compiler["compile_core"](sources / "beamish" / "_native")
+    except compiler["NotCompiledError"] as error:
+        print(f"no native core: {error}", file=sys.stderr)
+        return
+    command = (sys.executable, "-m", "benchmarks.worker", "standard")
+    yield Runner("native", "native", command, sources=str(sources), pure=False)
 
 
 def beam_runners(build: Path) -> Iterator[Runner]:

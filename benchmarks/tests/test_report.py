@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import report
@@ -143,7 +145,7 @@ def test_every_row_shows_figures_that_a_workload_gives() -> None:
 
     missing = [
         (row.title, column)
-        for rows, columns in ((ROWS, TYPED), (STANDARD_ROWS, STANDARD))
+        for rows, columns in ((ROWS, TYPED), (STANDARD_ROWS, (*STANDARD, "native", "newest")))
         for row in rows
         for column in columns
         if (column, row.source(column)) not in given
@@ -203,15 +205,30 @@ def test_the_page_says_where_its_figures_come_from() -> None:
     )
 
 
-def test_line_of_the_standard_interface_has_processor_time_and_the_newest_cpython() -> None:
-    measurements = Measurements({"BEAM +S 1": "BEAM", "standard": "standard", "newest": "newest"})
+def test_line_of_the_standard_interface_has_the_core_processor_time_and_the_newest_cpython() -> (
+    None
+):
+    measurements = Measurements(
+        {"BEAM +S 1": "BEAM", "standard": "standard", "native": "native", "newest": "newest"}
+    )
     measurements.add("BEAM +S 1", {"call.time": 1e-6, "call.cpu": 2e-6})
     measurements.add("standard", {"call.time": 0.5e-6, "call.cpu": 0.5e-6})
+    measurements.add("native", {"call.time": 0.25e-6})
     measurements.add("newest", {"call.time": 0.4e-6})
 
-    shown = report.compared_standard(measurements, CALL, {})
+    shown = report.compared_standard(measurements, replace(CALL, at_most_native=0.2), {})
 
-    assert shown == ["call", "1.00 µs", "0.500 µs", "0.50 (≤ 0.6: met)", "0.25", "0.80"]
+    assert shown == [
+        "call",
+        "1.00 µs",
+        "0.500 µs",
+        "0.250 µs",
+        "0.50 (≤ 0.6: met)",
+        "0.25 (≤ 0.2: **missed**)",
+        "0.25",
+        "2.00",
+        "0.80",
+    ]
 
 
 def test_crash_in_processor_time_is_compared_with_the_same_workload_of_the_beam() -> None:

@@ -1,8 +1,12 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks.plan import Workload
+from benchmarks.runners import runners
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,3 +28,26 @@ def test_a_quick_run_measures_every_figure_and_writes_the_page(tmp_path: Path) -
     assert "failed" not in done.stdout
     assert "| call, one server " in done.stdout
     assert done.stdout.splitlines()[2] in page.read_text()
+
+
+@pytest.mark.native
+@pytest.mark.slow
+def test_native_core_is_compiled_for_the_run_alone(tmp_path: Path) -> None:
+    programs = [*runners(["native"], tmp_path)]
+    if not programs and not os.environ.get("BEAMISH_REQUIRE_TOOLS"):
+        pytest.skip("the native core cannot be compiled here")
+    (native,) = programs
+
+    figures = native.run(Workload("call", servers=10, operations=100))
+
+    assert figures["call.time"] > 0
+    asked = "from beamish._native import core; print(core.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={"PYTHONPATH": native.sources},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert Path(done.stdout.strip()).is_relative_to(tmp_path)
