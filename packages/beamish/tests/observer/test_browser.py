@@ -86,14 +86,14 @@ async def test_header_sorts_and_the_order_survives_a_reload(observe: Observe, br
     await browser.open(f"{url}#processes")
     await browser.until("document.querySelectorAll('tbody tr').length > 5")
 
-    await browser.click("th:nth-child(6) button")
-    await browser.until("document.querySelector('th:nth-child(6)').ariaSort === 'descending'")
+    await browser.click("th:nth-child(7) button")
+    await browser.until("document.querySelector('th:nth-child(7)').ariaSort === 'descending'")
     await browser.until("document.querySelector('tbody tr').cells[1].innerText === 'second'")
-    await browser.click("th:nth-child(6) button")
-    await browser.until("document.querySelector('th:nth-child(6)').ariaSort === 'ascending'")
+    await browser.click("th:nth-child(7) button")
+    await browser.until("document.querySelector('th:nth-child(7)').ariaSort === 'ascending'")
     await browser.run("location.reload()")
-    await browser.until("document.querySelector('th:nth-child(6)')?.ariaSort === 'ascending'")
-    counts = [int(count.replace(",", "")) for count in await rows(browser, 5)]
+    await browser.until("document.querySelector('th:nth-child(7)')?.ariaSort === 'ascending'")
+    counts = [int(count.replace(",", "")) for count in await rows(browser, 6)]
 
     assert counts == sorted(counts)
 
@@ -133,7 +133,7 @@ async def test_rows_stay_in_place_under_the_pointer(observe: Observe, browser: A
     await DynamicSupervisor.start_child(
         WORKERS, Worker.child_spec(name=Registry.via(REGISTRY, "order:new"))
     )
-    await browser.until("document.querySelectorAll('tbody tr')[1].cells[5].innerText === '20'")
+    await browser.until("document.querySelectorAll('tbody tr')[1].cells[6].innerText === '20'")
     await browser.until_text(".tabular", "1 new; move the pointer out")
     held = await rows(browser, 1)
     await browser.run("document.activeElement.blur()")

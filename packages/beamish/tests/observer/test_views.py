@@ -9,14 +9,18 @@ from beamish import (
     BeamishError,
     CallTimeoutError,
     DynamicSupervisor,
+    ExitError,
+    GenServer,
     NoProcessError,
     Pid,
     Registry,
     Supervisor,
+    call,
     debug,
     process,
+    telemetry,
 )
-from beamish._snapshots import details, slices
+from beamish._snapshots import busy, details, processes, slices
 from beamish._snapshots.encode import MAX_VALUE_CHARACTERS, encoded, short
 from beamish._snapshots.processes import ProcessTable
 from beamish._snapshots.query import QueryError, UnknownError, parse
@@ -30,7 +34,7 @@ from .support import REGISTRY, WORKERS, Worker, read, start_workers, until
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("sort", "memory", "sort must be one of recent, handled, queue, pid, class; got 'memory'"),
+        ("sort", "memory", "sort must be one of recent, busy, handled, queue, pid, class"),
         ("dir", "up", "dir must be one of asc, desc"),
         ("limit", "0", "limit must be from 1 to 1,000; got 0"),
         ("limit", "1001", "limit must be from 1 to 1,000"),
@@ -97,6 +101,124 @@ async def test_recent_counts_messages_since_the_last_page(program: Pid) -> None:
     assert before.rows[0].recent is None
     assert [(row.name, row.recent) for row in found.rows] == [("second", 7)]
     assert found.seconds is not None
+
+
+class _Clock:
+    """In the place of `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
+    clock = _Clock()
+    for module in (busy, processes):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+class Miner(GenServer):
+    """A server whose calls take time of the clock."""
+
+    def __init__(self, clock: _Clock) -> None:
+        self.clock = clock
+
+    @call
+    def work(self, seconds: float, *, fail: bool = False) -> None:
+        self.clock.now += seconds
+        if fail:
+            raise ValueError("no gold")
+
+
+async def test_busy_is_the_share_of_the_time_in_callbacks(program: Pid, clock: _Clock) -> None:
+    busy, failing = await Miner.start(clock), await Miner.start(clock)
+    (worker,) = await start_workers(1)
+    table = ProcessTable(parse({"sort": "busy", "limit": "3"}))
+    first = await table.read()
+    clock.now += 4.0
+    await Miner.work(busy, 3.0)
+    await Miner.work(busy, 2.0)
+    with pytest.raises(ExitError):
+        await Miner.work(failing, 1.0, fail=True)
+
+    second = await table.read()
+    async with asyncio.TaskGroup() as group:
+        call = group.create_task(Worker.wait(worker))
+        await until(lambda: worker._process.current_callback() == "wait")
+        clock.now += 2.0
+        third = await table.read()
+        clock.now += 1.0
+        fourth = await table.read()
+        worker._process.server.waits.set()
+        await call
+    fifth = await table.read()
+    table.close()
+
+    assert {row.busy for row in first.rows} == {None}
+    assert [(row.pid, row.busy) for row in second.rows if row.busy] == [(busy, 0.5)]
+    # A callback that waits counts while it waits, and is not counted again when it ends.
+    assert (third.rows[0].pid, third.rows[0].busy) == (worker, 1.0)
+    assert (fourth.rows[0].pid, fourth.rows[0].busy) == (worker, 1.0)
+    assert fifth.rows[0].busy == 0.0
+    assert not telemetry.observes
+
+
+async def test_callback_that_runs_since_before_the_measurement_is_busy(
+    program: Pid, clock: _Clock
+) -> None:
+    (pid,) = await start_workers(1)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Worker.wait(pid))
+        await until(lambda: pid._process.current_callback() == "wait")
+        table = ProcessTable(parse({"sort": "busy"}))
+        await table.read()
+        clock.now += 4.0
+        found = await table.read()
+        pid._process.server.waits.set()
+    clock.now += 4.0
+    after = await table.read()
+    table.close()
+
+    assert (found.rows[0].pid, found.rows[0].busy) == (pid, 1.0)
+    assert {row.busy for row in after.rows} == {0.0}
+
+
+async def test_other_orders_measure_no_busy_time(program: Pid) -> None:
+    table = ProcessTable(parse({}))
+    await table.read()
+
+    assert {row.busy for row in (await table.read()).rows} == {None}
+    assert not telemetry.observes
+
+
+class _Key:
+    """A key that counts how often it is written as text."""
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def __repr__(self) -> str:
+        self.written += 1
+        return "a rare key"
+
+
+async def test_search_writes_each_name_as_text_once(program: Pid) -> None:
+    key = _Key()
+    spec = Worker.child_spec(name=Registry.via(REGISTRY, key))
+    pid = await DynamicSupervisor.start_child(WORKERS, spec)
+    wanted = ProcessTable(parse({"search": "rare", "limit": "1"}))
+    await wanted.read()
+    other = ProcessTable(parse({"search": "nothing", "limit": "1"}))
+    await other.read()
+    written = key.written
+
+    assert (await other.read()).matching == 0
+    assert key.written == written
+    assert [row.pid for row in (await wanted.read()).rows] == [pid]
 
 
 @pytest.mark.parametrize("search", ["first", "FIRST", "irs"])

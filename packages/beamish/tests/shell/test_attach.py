@@ -135,7 +135,7 @@ async def test_top_without_a_terminal_is_printed_once(program: Path, command: Ru
     assert figures.startswith("processes 6 of ")
     assert "handled↓" in header
     assert busiest.split() == [
-        *(repr(process.whereis("counter3")), "counter3", "-", "7", "0", "waiting", "Counter")
+        *(repr(process.whereis("counter3")), "counter3", "-", "-", "7", "0", "waiting", "Counter")
     ]
 
 
@@ -316,6 +316,8 @@ def test_top_on_a_terminal_follows_keys_and_restores_the_screen(folder: Path) ->
     with typing_into(folder, "top", "shop:Shop", "--every", "1", term="xterm") as terminal:
         terminal.until("Shop.Workers")
         terminal.type(">")
+        terminal.until("busy↓")
+        terminal.type(">")
         terminal.until("handled↓")
         terminal.type("r")
         terminal.until("handled↑")
@@ -344,6 +346,7 @@ def test_lines_fit_the_width_and_escape_names() -> None:
         "handled": 1_234_567,
         "queue": 0,
         "callback": None,
+        "busy": 0.5,
     }
     page = {"rows": [row], "total": 2, "matching": 1, "queued": 0}
     overview = {"supervisors": 1, "crashes": 0, "restarts": 0, "sample": None, "rss_bytes": None}
@@ -360,7 +363,7 @@ def test_keys_change_the_order() -> None:
     choice = Choice()
 
     assert choice.press(">")
-    assert choice.sort == "handled"
+    assert choice.sort == "busy"
     assert choice.press("<")
     assert choice.press("<")
     assert choice.sort == "class"

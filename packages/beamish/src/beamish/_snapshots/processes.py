@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from beamish._runtime import one_or_many
 from beamish._runtime.runtime import running
+from beamish._snapshots.busy import BusyTimes
 from beamish._snapshots.encode import named, text
 from beamish._snapshots.query import Query
 from beamish._snapshots.slices import sliced
@@ -26,6 +27,9 @@ class ProcessRow:
         handled: Number of messages handled since its start.
         recent: Number of messages handled since the last snapshot; ``None`` in the first one.
         callback: The running callback, if any.
+        busy: Share of the time since the last snapshot in which a callback ran or waited, 0 to 1.
+            It is measured while the table is sorted by it, and else ``None``, as in the first
+            snapshot.
     """
 
     pid: Pid
@@ -36,6 +40,7 @@ class ProcessRow:
     handled: int
     recent: int | None
     callback: str | None
+    busy: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class ProcessPage:
 
 
 class ProcessTable:
-    """Reads pages; keeps what it needs to tell the messages since the last one.
+    """Reads pages; keeps what it needs to tell the messages and times since the last one.
 
     Args:
         query: The order, the search and the number of rows.
@@ -67,15 +72,20 @@ class ProcessTable:
     def __init__(self, query: Query) -> None:
         self._query = query
         self._before: dict[Pid, int] | None = None
+        self._searched: dict[Any, bool] = {}
         self._read_at = 0.0
+        self._busy = BusyTimes() if query.sort == "busy" else None
 
     async def read(self) -> ProcessPage:
         """Return the page now."""
         query, before = self._query, self._before
         now = time.monotonic()
         handled: dict[Pid, int] = {}
+        busy = self._busy
+        if busy is not None:
+            busy.mark()
         best = _Best(query)
-        matches = _Search(query.search) if query.search else None
+        matches = _Search(query.search, self._searched) if query.search else None
         key = _KEYS[query.sort]
         matching = queued = 0
         async for batch in sliced(list(running().processes)):
@@ -89,28 +99,41 @@ class ProcessTable:
                 if matches is None or matches(process):
                     matching += 1
                     recent = count if before is None else count - before.get(pid, 0)
-                    best.add(key(process, recent, length), pid)
+                    best.add(key(process, recent, length, busy), pid)
         self._before, seconds, self._read_at = handled, now - self._read_at, now
-        rows = [row for pid in best.pids() if (row := _row(pid, handled, before)) is not None]
-        return ProcessPage(
-            rows, len(handled), matching, queued, None if before is None else seconds
-        )
+        if matches is not None:
+            self._searched = matches.searched
+        since = None if before is None else _Since(before, busy)
+        rows = [row for pid in best.pids() if (row := _row(pid, handled, since)) is not None]
+        return ProcessPage(rows, len(handled), matching, queued, None if since is None else seconds)
 
     def close(self) -> None:
         """Free what was kept."""
         self._before = None
+        self._searched = {}
+        if self._busy is not None:
+            self._busy.close()
 
 
-_Key: TypeAlias = Callable[[Any, int, int], Any]
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """What was known at the last snapshot: the handled messages; and the busy times since."""
+
+    handled: dict[Pid, int]
+    busy: BusyTimes | None
+
+
+_Key: TypeAlias = Callable[[Any, int, int, Any], Any]
 
 _KEYS: dict[str, _Key] = {
-    "recent": lambda process, recent, length: recent,
-    "handled": lambda process, recent, length: process.handled,
-    "queue": lambda process, recent, length: length,
-    "pid": lambda process, recent, length: process.pid.serial,
-    "class": lambda process, recent, length: process.class_name(),
+    "recent": lambda process, recent, length, busy: recent,
+    "busy": lambda process, recent, length, busy: busy.share(process),
+    "handled": lambda process, recent, length, busy: process.handled,
+    "queue": lambda process, recent, length, busy: length,
+    "pid": lambda process, recent, length, busy: process.pid.serial,
+    "class": lambda process, recent, length, busy: process.class_name(),
 }
-"""The value of each order, from the process, its recent messages and its queued ones."""
+"""The value of each order, from the process, its recent messages, queued ones and busy times."""
 
 
 class _Best:
@@ -156,10 +179,17 @@ class _Search:
 
     Args:
         wanted: In lower case.
+        before: ``searched`` of the search before this one.
+
+    Attributes:
+        searched: Whether each name contains the text. A name never changes, and to write one as
+            text takes most of the time.
     """
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: str, before: dict[Any, bool]) -> None:
         self._wanted = wanted
+        self._before = before
+        self.searched: dict[Any, bool] = {}
         self._can_be_pid = not set(wanted) - set("#pid<.>0123456789")
         self._classes: dict[str, bool] = {}
 
@@ -174,7 +204,11 @@ class _Search:
         return process.label is not None and self._wanted in text(process.label).lower()
 
     def _in_name(self, name: Any) -> bool:
-        return self._wanted in text(name.shown()).lower()
+        found = self._before.get(name)
+        if found is None:
+            found = self._wanted in text(name.shown()).lower()
+        self.searched[name] = found
+        return found
 
     def _in_class(self, name: str) -> bool:
         found = self._classes.get(name)
@@ -183,7 +217,7 @@ class _Search:
         return found
 
 
-def _row(pid: Pid, handled: dict[Pid, int], before: dict[Pid, int] | None) -> ProcessRow | None:
+def _row(pid: Pid, handled: dict[Pid, int], since: _Since | None) -> ProcessRow | None:
     process = pid._process
     if process is None:  # it has exited since the walk
         return None
@@ -194,8 +228,9 @@ def _row(pid: Pid, handled: dict[Pid, int], before: dict[Pid, int] | None) -> Pr
         process.status(),
         process.queue_length(),
         handled[pid],
-        None if before is None else handled[pid] - before.get(pid, 0),
+        None if since is None else handled[pid] - since.handled.get(pid, 0),
         process.current_callback(),
+        None if since is None or since.busy is None else since.busy.share(process),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-SORTS = ("recent", "handled", "queue", "pid", "class")
+SORTS = ("recent", "busy", "handled", "queue", "pid", "class")
 """Columns of the process table that it can be sorted by."""
 
 MAX_ROWS = 1_000

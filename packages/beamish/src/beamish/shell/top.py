@@ -25,10 +25,10 @@ try:
 except ImportError:  # Windows
     termios = tty = None  # type: ignore[assignment]
 
-# The first five fit into 80 characters; a narrow terminal cuts the others.
-_HEADER = ("pid", "name", "recent", "handled", "queue", "status", "class", "callback")
-_WIDTHS = (16, 24, 9, 11, 8, 10, 24, 24)
-_NUMBERS = ("recent", "handled", "queue")
+# The first six fit into 80 characters; a narrow terminal cuts the others.
+_HEADER = ("pid", "name", "recent", "busy", "handled", "queue", "status", "class", "callback")
+_WIDTHS = (16, 20, 9, 5, 11, 8, 10, 24, 24)
+_NUMBERS = ("recent", "busy", "handled", "queue")
 _RETRY_SECONDS = 2.0
 _MAX_ROWS = 200
 _HELP = "q quit   < > sort by another column   r reverse   space pause"
@@ -98,7 +98,8 @@ def _marked(title: str, choice: Choice) -> str:
 
 def _row(row: dict[str, Any]) -> list[str]:
     recent = "-" if row["recent"] is None else f"{row['recent']:,}"
-    counts = recent, f"{row['handled']:,}", f"{row['queue']:,}"
+    busy = "-" if row["busy"] is None else f"{row['busy']:.0%}"
+    counts = recent, busy, f"{row['handled']:,}", f"{row['queue']:,}"
     rest = row["status"], row["class_name"], row["callback"] or ""
     return [safe(cell) for cell in (pid_text(row["pid"]), row["name"], *counts, *rest)]
 

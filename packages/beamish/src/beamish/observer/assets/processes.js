@@ -1,6 +1,6 @@
 // The process table: sorted and searched by the program, which sends only the rows that are shown.
 
-import { count, el, fill, setText } from "./dom.js";
+import { count, el, fill, percent, setText } from "./dom.js";
 import { limits, search } from "./parts.js";
 import { pidLink, statusBadge } from "./pids.js";
 import { current } from "./route.js";
@@ -28,6 +28,7 @@ export function build(parent) {
       { title: "Class", sort: "class", wide: true, cell: (row) => row.class_name },
       { title: "Status", wide: true, cell: (row) => statusBadge(row.status) },
       { title: "Recent", sort: "recent", number: true, cell: (row) => count(row.recent) },
+      { title: "Busy", sort: "busy", number: true, cell: (row) => percent(row.busy) },
       { title: "Handled", sort: "handled", number: true, wide: true, cell: (row) => count(row.handled) },
       { title: "Queued", sort: "queue", number: true, cell: (row) => count(row.queue) },
       { title: "Callback", wide: true, cell: (row) => row.callback ?? "" },
@@ -40,7 +41,8 @@ export function build(parent) {
       el("div", { class: "line" }, search("Search by class, name, label or pid"), limits([50, 100, 500, 1000], 100))),
     total,
     rows.element,
-    el("p", { class: "quiet" }, "Recent: messages handled since the last refresh. Keys: / searches, j and k move, Enter opens."),
+    el("p", { class: "quiet" }, "Recent: messages handled since the last refresh. Busy: share of that time in a callback, " +
+      "waiting included; sort by it to measure it, which makes calls slower. Keys: / searches, j and k move, Enter opens."),
   );
   return (found) => {
     const part = found.matching === found.total ? "" : ` of ${count(found.total)}`;
