@@ -155,6 +155,7 @@ async def test_busy_is_the_share_of_the_time_in_callbacks(program: Pid, clock: _
         fourth = await table.read()
         worker._process.server.waits.set()
         await call
+    clock.now += 4.0
     fifth = await table.read()
     table.close()
 
