@@ -9,7 +9,7 @@ PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)
 # for test-all.
 HEAVY := anvil or browser or native or packages or postgres or ray
 # Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
-FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6 TRACKER_TAKEOVERS=2 BEAMISH_CLUSTER_SEEDS=8
+FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6 TRACKER_TAKEOVERS=2 TRACKER_API_EXAMPLES=1 BEAMISH_CLUSTER_SEEDS=8
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100 TAKEOVERS=20
 LIVES ?= 1600
 KILLS ?= 1000

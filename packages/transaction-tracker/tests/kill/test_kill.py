@@ -19,10 +19,10 @@ from .server import RestartableServer
 from .story import Figures, Story
 
 KILLS = int(os.environ.get("TRACKER_KILLS", "25"))
-# Four of five kills are with SQLite.
-KILLS_WITH_SQLITE = 20
+# Of one story; four of five kills are with SQLite.
+KILLS_WITH_SQLITE = min(20, max(1, 4 * KILLS // 5))
 KILLS_WITH_POSTGRESQL = 5
-STORIES = range(max(1, KILLS // (KILLS_WITH_SQLITE + KILLS_WITH_POSTGRESQL)))
+STORIES = range(max(1, KILLS // 25))
 
 VERSION_0_1 = Path(__file__).parent.parent / "store" / "version_0_1.sql"
 
