@@ -283,7 +283,9 @@ def test_secret_across_the_end_of_the_first_kib_is_redacted(shown: int) -> None:
 
 @pytest.mark.parametrize("shown", [1, 20, 37])
 def test_start_of_a_secret_at_the_end_of_a_cut_off_body_is_left_out(shown: int) -> None:
-    endpoint = WebhookEndpoint("ep", "https://example.com/", None, WebhookSecret.generate(), 0.0)
+    # Not a generated one: "no such hook" can end with its start, and is then shorter, too.
+    secret = WebhookSecret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    endpoint = WebhookEndpoint("ep", "https://example.com/", None, secret, 0.0)
     body = f"no such hook: {endpoint.secret.reveal()[:shown]}".encode()
 
     assert excerpt(body, endpoint, complete=False) == "no such hook: "
