@@ -1,13 +1,23 @@
-"""What holds for all test runs."""
+"""What holds for all test runs.
+
+``NEW_EXAMPLES=1`` makes hypothesis try other examples each time.
+"""
 
 import gc
+import os
 import signal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# Its limit of 200 ms for an example would make tests depend on how fast the machine is.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+# Its limits of time for an example would make tests depend on how fast the machine is, and new
+# examples in each run would fail for a change that did not cause it.
+settings.register_profile(
+    "same",
+    deadline=None,
+    derandomize=os.environ.get("NEW_EXAMPLES", "0") in ("", "0"),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("same")
 
 
 def pytest_configure() -> None:
