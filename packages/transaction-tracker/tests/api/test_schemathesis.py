@@ -27,6 +27,8 @@ from .support import make_token
 EXAMPLES = int(os.environ.get("TRACKER_API_EXAMPLES", "4"))
 HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]{2})+")
 
+MESSAGE_HEADERS = ("connection", "content-length", "expect", "transfer-encoding", "upgrade")
+
 KNOWN = "0x" + "ab" * 32
 
 # All checks are on.
@@ -127,8 +129,11 @@ def ask_what_is_there(schema: BaseSchema, token: str) -> None:
 def before_call(_context: Any, case: Any, _options: Any) -> None:
     """Replace what no schema can say.
 
-    Repeated idempotency keys, deadlines before 1970, and bytes that are not a signed transaction.
+    Repeated idempotency keys, deadlines before 1970, bytes that are not a signed transaction, and
+    headers about the message itself, which the HTTP server refuses before the API sees it.
     """
+    for name in [name for name in case.headers or () if name.lower() in MESSAGE_HEADERS]:
+        del case.headers[name]
     if case.headers and len(case.headers.get("Idempotency-Key") or "") > 0:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
     if isinstance(case.body, dict) and isinstance(given := case.body.get("deadline"), str):
