@@ -1,4 +1,6 @@
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +53,22 @@ def test_native_core_is_compiled_for_the_run_alone(tmp_path: Path) -> None:
         check=True,
     )
     assert Path(done.stdout.strip()).is_relative_to(tmp_path)
+
+
+@pytest.mark.elixir
+@pytest.mark.slow
+def test_calls_between_elixir_and_python_are_measured() -> None:
+    if shutil.which("elixir") is None and not os.environ.get("BEAMISH_REQUIRE_TOOLS"):
+        pytest.skip("no elixir: install Debian's packages erlang and elixir")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.erlang", "--calls", "20", "--passes", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^\| (?:Python|Elixir) to \w+ \| \d+ µs \|", done.stdout, re.M)) == 3
