@@ -9,6 +9,7 @@ from transaction_tracker.cli import main
 from transaction_tracker.service import Settings, SourceSettings
 from transaction_tracker.settings import ConfigurationError, load
 from transaction_tracker.settings.convert import application_settings
+from transaction_tracker.sources.http_polling import HttpSection
 
 Written = Callable[[str], Path]
 
@@ -32,6 +33,7 @@ expires_after = "14d"
 [sources.http]
 name = "example-bank"
 url = "https://bank.example/transfers/{id}"
+id_pattern = "PAY-[0-9]{1,12}"
 status = "status"
 words = { settled = "confirmed" }
 """
@@ -116,6 +118,19 @@ WRONG = [
         'sources.0.http is required for sources.0.type = "http"',
     ),
     (
+        TWO.replace('id_pattern = "PAY-[0-9]{1,12}"\n', ""),
+        "sources.1.http.id_pattern must not match ids of the chains beside it, not even mistyped "
+        "ones, got '[A-Za-z0-9_-]{1,64}', which matches 0x5d5d5d",
+    ),
+    (
+        TWO.replace("PAY-[0-9]{1,12}", "0x[0-9a-f]{40}:[0-9]+"),
+        "sources.1.http.id_pattern must not match ids of the chains beside it",
+    ),
+    (
+        bitcoin('network = "main"') + TWO.replace("PAY-[0-9]{1,12}", "[0-9a-f]{63}"),
+        "sources.2.http.id_pattern must not match ids of the chains beside it",
+    ),
+    (
         TWO.replace("expires_after", "chain_id = 5\nexpires_after"),
         'sources.1.chain_id requires sources.1.type = "ethereum"',
     ),
@@ -188,3 +203,14 @@ def test_python_settings_are_checked_alike() -> None:
         SourceSettings(name="a", rpc_url="http://127.0.0.1:1")
     with pytest.raises(ValueError, match="must have at least one"):
         SourceSettings(name="a", chain_id=1)
+
+
+def test_service_whose_ids_can_be_hashes_of_a_chain_is_refused_in_a_program() -> None:
+    chain = SourceSettings(name="main", chain_id=1, rpc_url="https://one.example")
+    bank = HttpSection(
+        name="bank", url="https://bank.example/{id}", status="status", words={"done": "confirmed"}
+    )
+
+    with pytest.raises(ValueError, match=r"sources of 'bank': http\.id_pattern must not"):
+        Settings(sources=(chain, SourceSettings(name="bank", http=bank)))
+    Settings(sources=(SourceSettings(name="bank", http=bank),))

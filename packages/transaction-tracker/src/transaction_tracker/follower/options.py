@@ -13,6 +13,7 @@ from transaction_tracker.sources.bitcoin.networks import NETWORKS, Network
 from transaction_tracker.sources.ethereum.options import ProfileSection, Signatures
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
 from transaction_tracker.sources.http_polling import HttpSection
+from transaction_tracker.sources.http_polling.id_pattern import compiled
 
 _MAX_CHAIN_ID = 2**63 - 1
 
@@ -137,6 +138,13 @@ class ChainOptions(Section):
         return profile_of(self.chain_id or chain_id, self.profile.changes)
 
 
+# A hash, the same with some digits too few or too many, and for Ethereum an address.
+_LENGTHS = (64, 63, 65, 62, 60)
+_IDS = {
+    "ethereum": [f"0x{'5d' * 20}:7", *(f"0x{('5d' * 33)[:size]}" for size in (*_LENGTHS, 40))],
+    "bitcoin": [("5d" * 33)[:size] for size in _LENGTHS],
+}
+
 _REQUIRED = "is required for one source of several: transaction ids are told apart by it"
 
 
@@ -198,10 +206,38 @@ def equal_sources(sources: Sequence[NamedSource]) -> Iterator[tuple[int, str, st
         names.setdefault(chain if chain is not None else place, source.name)
 
 
+def overlapping_ids(sources: Sequence[NamedSource]) -> Iterator[tuple[int, str, str]]:
+    """Yield the services over HTTP that take the hash of a chain beside them for an id of theirs.
+
+    Also a mistyped one: it would be tracked at a service that never has it, and nothing would say
+    so.
+
+    Yields:
+        The place of the source in the list, from 0, its option, and what is wrong with it.
+    """
+    chains = {source.type for source in sources if _is_chain(source)}
+    ids = [sample for chain in sorted(chains) for sample in _IDS[chain]]
+    for place, source in enumerate(sources):
+        if source.http is None:
+            continue
+        pattern = compiled(source.http.id_pattern)
+        taken = next((sample for sample in ids if pattern.fullmatch(sample)), None)
+        if taken is not None:
+            message = (
+                "must not match ids of the chains beside it, not even mistyped ones, got "
+                f"{source.http.id_pattern!r}, which matches {taken}"
+            )
+            yield place, "http.id_pattern", message
+
+
 def _naming_option(source: NamedSource) -> str:
     if source.http is not None or source.type == "http":
         return "http.name"
     return "network" if source.type == "bitcoin" else "chain_id"
+
+
+def _is_chain(source: NamedSource) -> bool:
+    return source.http is None and source.type != "http"
 
 
 def _chain(source: NamedSource) -> str | None:

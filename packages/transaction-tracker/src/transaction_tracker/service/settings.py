@@ -9,6 +9,7 @@ from transaction_tracker.delivery.options import allowed_hosts
 from transaction_tracker.follower.options import (
     ChainOptions,
     equal_sources,
+    overlapping_ids,
     source_name,
     unnamed_chain,
 )
@@ -111,9 +112,11 @@ class Settings(_Nodes):
     )
 
     def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
-        """Yield sources that are given twice, and what the chain does not support."""
+        """Yield sources that cannot be told apart, and what the chain does not support."""
         yield from super().conflicts(table)
         if self.sources and self.endpoints:
             yield "sources", "and the nodes of one chain cannot both be given"
         for _, _, message in equal_sources(self.sources):
             yield "sources", message
+        for place, name, message in overlapping_ids(self.sources):
+            yield "sources", f"of {self.sources[place].name!r}: {name} {message}"

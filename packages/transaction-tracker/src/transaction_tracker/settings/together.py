@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from transaction_tracker.follower.options import SourceSection, equal_sources, unnamed_chain
+from transaction_tracker.follower.options import (
+    SourceSection,
+    equal_sources,
+    overlapping_ids,
+    unnamed_chain,
+)
 from transaction_tracker.options.problems import Key
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.model import Configuration
@@ -39,7 +44,8 @@ def _several(configuration: Configuration) -> Iterator[Conflict]:
     for name in ("providers", "http", "source"):
         if name in configuration.model_fields_set and getattr(configuration, name):
             yield (name,), "and [[sources]] cannot both be given; move it into one of [[sources]]"
-    for place, name, message in equal_sources(configuration.sources):
+    entries = configuration.sources
+    for place, name, message in (*equal_sources(entries), *overlapping_ids(entries)):
         yield ("sources", str(place), *name.split(".")), message
     for place, entry in enumerate(configuration.sources):
         at = ("sources", str(place))
