@@ -25,7 +25,7 @@ READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
 REPOSITORY = "https://forge.example/beamish"
 # As the README of the tracker and the pages install it.
 TRACKER = "transaction-tracker[demo]"
-PATIENCE = 240.0
+PATIENCE = 600.0
 
 # Installing takes minutes on a busy machine.
 pytestmark = [pytest.mark.packages, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -89,6 +89,7 @@ class Health:
     paused_until: float | None = None
     _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
     _outcomes: deque[ErrorClass | None] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
+    _counts: Counter[ErrorClass | None] = field(default_factory=Counter)  # of _outcomes
     _failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES_TO_PAUSE))
     _heads: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
     # While the provider is behind: its highest head, and for how many seconds it has stayed.
@@ -111,13 +112,13 @@ class Health:
         old = seconds if self.latency is None else self.latency
         self.latency = old + _LATENCY_WEIGHT * (seconds - old)
         self._latencies.append(seconds)
-        self._outcomes.append(outcome)
+        self._record_outcome(outcome)
         self._bad_in_a_row = 0
 
     def record_failure(self, kind: ErrorClass, now: float) -> float | None:
         """Record a failed request; return the seconds of the pause that it causes, if any."""
         self.record_error(kind)
-        self._outcomes.append(kind)
+        self._record_outcome(kind)
         if not self._causes_pause(kind, now):
             return None
         if self.paused_until is not None and now < self.paused_until:
@@ -222,8 +223,15 @@ class Health:
 
     def error_rate(self, *kinds: ErrorClass) -> float:
         """Return the share of the last requests that failed with one of these classes."""
-        bad = sum(outcome in kinds for outcome in self._outcomes)
+        bad = sum(self._counts[kind] for kind in kinds)
         return bad / len(self._outcomes) if self._outcomes else 0.0
+
+    def _record_outcome(self, outcome: ErrorClass | None) -> None:
+        # Counted as they come and go: each request reads the rate of each provider.
+        if len(self._outcomes) == _MAX_SAMPLES:
+            self._counts[self._outcomes[0]] -= 1
+        self._outcomes.append(outcome)
+        self._counts[outcome] += 1
 
     def _causes_pause(self, kind: ErrorClass, now: float) -> bool:
         """Count a failure; return whether it is one too many."""

@@ -345,6 +345,11 @@ class Pool:
         """Return the status of each provider, in the configured order."""
         return [self._state.status(endpoint) for endpoint in self._state.endpoints]
 
+    def heads(self) -> list[int]:
+        """Return the last head of each healthy provider that has shown one."""
+        heads = (endpoint.health.head for endpoint in self._state.usable_endpoints())
+        return [head for head in heads if head is not None]
+
     async def pause(self, name: str) -> ProviderStatus:
         """Pause a provider until it is resumed.
 

@@ -263,9 +263,7 @@ class SourceTree:
         Of three or more heads, it is the second highest: a single provider with a wrong head must
         not make the others look stuck.
         """
-        statuses = [] if self.pool is None else self.pool.status()
-        heads = [status.head for status in statuses if status.healthy]
-        return best_head([head for head in heads if head is not None])
+        return best_head([] if self.pool is None else self.pool.heads())
 
 
 def park(spec: ChildSpec, _pid: Pid, reason: object) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, tuple_
 
 from transaction_tracker.domain.alert import Alert, AlertNotice
 from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
-from transaction_tracker.store.chain import frozen_since, frozen_sources
+from transaction_tracker.store.chain import frozen_sources
 from transaction_tracker.store.endpoint_status import oldest_pending
 from transaction_tracker.store.endpoints import disable, load_all
 from transaction_tracker.store.rows import clean
@@ -56,11 +56,12 @@ class DatabaseView:
 
 def view(connection: Connection) -> DatabaseView:
     """Return what the database shows of the service."""
+    frozen = frozen_sources(connection)
     return DatabaseView(
-        frozen_since(connection),
+        min(frozen.values(), default=None),
         oldest_pending(connection),
         tuple(load_all(connection)),
-        frozen_sources(connection),
+        frozen,
     )
 
 
