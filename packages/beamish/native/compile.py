@@ -1,7 +1,7 @@
 """Compiles the native core of beamish with the C compiler of the machine.
 
 ``python packages/beamish/native/compile.py`` puts it beside the Python code, for the interpreter
-that runs; an installation with ``BEAMISH_NATIVE=1`` does the same (``hatch_build.py``). Without a
+that runs; an installation from the source distribution has it, too (``hatch_build.py``). Without a
 compiler, or where the core does not run, it says so in one line, and the Python code works alone.
 """
 
