@@ -222,7 +222,9 @@ async def test_lagging_source_is_an_amber_alarm_until_it_moves(browser: Browser)
     assert "Not ready" not in figures
 
 
-async def test_deliveries_stay_an_alarm_while_the_source_is_halted(browser: Browser) -> None:
+async def test_late_deliveries_stay_an_alarm_below_that_of_a_halted_source(
+    browser: Browser,
+) -> None:
     following = Following(10, 1.0, verdict=Verdict("halted", "block 11"), now=600.0)
     async with serving(following=lambda: following) as client:
         real = time.time
@@ -231,12 +233,18 @@ async def test_deliveries_stay_an_alarm_while_the_source_is_halted(browser: Brow
         )
         await register(client, "abcdefgh")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(time, "time", lambda: real() - 400)
+            patch.setattr(time, "time", lambda: real() - 90)
             await move("abcdefgh", state="pending")
         await browser.open(client.url)
+        await browser.until_text("#alarms", "Deliveries are behind since")
 
-        await browser.until_text("#alarms", "Source halted since")
-        await browser.until_text("#alarms", "Deliveries are stalled since")
+        tones = await browser.run(
+            "return [...document.querySelectorAll('.alarm')].map(one => one.dataset.tone)"
+        )
+        title = await browser.run("return document.title")
+
+    assert tones == ["bad", "warn"]
+    assert title.startswith("Source halted")
 
 
 async def test_halted_source_of_several_is_red(browser: Browser, client: Client) -> None:
