@@ -1,6 +1,7 @@
 """Who can read, who can act, and what every response carries."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,10 @@ async def test_loopback_names_are_admitted_without_a_token(observe: Observe, hos
     assert (await ask(url, "api/session", Host=host.format(port))).status == 200
 
 
-@pytest.mark.parametrize("host", ["attacker.example", "127.0.0.1.attacker.example", "", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host",
+    ["attacker.example", "127.0.0.1.attacker.example", "", "10.0.0.1", "[::1].attacker.example"],
+)
 async def test_other_names_are_refused_without_a_token(observe: Observe, host: str) -> None:
     url = await observe()
 
@@ -31,6 +35,43 @@ async def test_other_names_are_refused_without_a_token(observe: Observe, host: s
         found = await ask(url, path, Host=host)
         assert found.status == 403
         assert "localhost only" in found.json["error"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_page_of_another_site_cannot_make_the_observer_work(
+    observe: Observe, site: str
+) -> None:
+    url = await observe()
+
+    for path in ("api/processes", "events?view=overview"):
+        found = await ask(url, path, Sec_Fetch_Site=site)
+        assert found.status == 403
+        assert "own page" in found.json["error"]
+    # A link on another site can lead to the page, which contains no data.
+    assert (await ask(url, "", Sec_Fetch_Site=site)).status == 200
+    assert (await ask(url, "api/session", Sec_Fetch_Site="same-origin")).status == 200
+
+
+async def test_root_path_that_is_a_part_of_a_path_needs_the_token_all_the_same() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/session",
+        "root_path": "/a",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+    }
+    await ObserverApp(token=TOKEN)(scope, receive, send)
+
+    assert sent[0]["status"] == 401
 
 
 @pytest.mark.parametrize(
@@ -122,12 +163,13 @@ async def test_actions_are_off_by_default(observe: Observe) -> None:
 async def test_action_from_another_page_is_refused(
     observe: Observe, headers: dict[str, str], said: str
 ) -> None:
-    url = await observe(allow_actions=True)
+    url = await observe(token=TOKEN, allow_actions=True)  # a browser can have the token, too
     first = process.whereis("first")
     assert first is not None
 
     for action in ("kill", "trace"):
-        found = await act(url, first, action, **{"X_Beamish_Action": action, **headers})
+        sent = {"X_Beamish_Action": action, "Authorization": f"Bearer {TOKEN}", **headers}
+        found = await act(url, first, action, **sent)
         assert found.status == 403
         assert said.replace("kill", action) in found.json["error"]
     assert process.whereis("first") is first

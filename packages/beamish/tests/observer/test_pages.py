@@ -88,6 +88,19 @@ async def test_page_that_raises_does_not_end_the_observer(
     assert (await ask(url, "api/session")).status == 200
 
 
+@pytest.mark.browser
+async def test_page_that_could_not_be_read_is_read_again(observe: Observe, browser: Any) -> None:
+    async def read() -> PageContent:
+        return PageContent({"Number": await Worker.add("orders", 7)})
+
+    await browser.open(f"{await observe(pages=[Page('orders', 'Orders', read)])}#orders")
+    await browser.until_text("#link", "no process 'orders'")
+    await Worker.start(name="orders")
+
+    await browser.until_text("#figures", "7")
+    await browser.until_text("#link", "Live")
+
+
 @pytest.mark.parametrize(
     ("pages", "said"),
     [

@@ -187,6 +187,19 @@ async def test_headers_that_do_not_arrive_close_the_connection(
     writer.close()
 
 
+async def test_number_of_connections_is_limited(
+    observe: Observe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "MAX_CONNECTIONS", 3)
+    url = await observe()
+
+    async with (
+        streaming(url, "events?view=overview"),
+        streaming(url, "events?view=crashes"),
+    ):
+        assert (await ask(url, "api/session")).status == 503
+
+
 # -- Mounted
 
 

@@ -136,6 +136,16 @@ async def test_nothing_replaces_the_last_event() -> None:
     assert viewer.sent_last is True
 
 
+async def test_observer_that_stops_admits_no_viewer(program: Pid) -> None:
+    feed = Feed(Fixed())
+    feed.close()
+
+    with pytest.raises(RequestError, match="the observer stops"):
+        feed.viewer().__enter__()
+
+    assert feed.viewers == 0
+
+
 async def test_number_of_viewers_is_limited(program: Pid, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "MAX_VIEWERS", 2)
     feed = Feed(Fixed())

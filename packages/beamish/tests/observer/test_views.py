@@ -267,6 +267,36 @@ async def test_walk_lets_the_event_loop_run(program: Pid, monkeypatch: pytest.Mo
     assert turns >= 600 // 128
 
 
+async def test_walks_at_the_same_time_share_one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 100.0)
+    monkeypatch.setattr(slices.time, "perf_counter", lambda: now)
+    turns: list[list[int]] = []
+
+    async def walk(number: int) -> None:
+        nonlocal now
+        async for _ in slices.sliced(range(128 * 40)):
+            now += 10.0
+            turns[-1].append(number)
+
+    async def turn() -> None:
+        while True:
+            turns.append([])
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    await asyncio.sleep(0)
+    await asyncio.gather(*map(walk, range(4)))
+    together = max(map(len, turns[2:]))  # the first walk begins alone
+    turns[:] = [[]]
+    await walk(0)
+    turning.cancel()
+
+    # Each walk ends its part of the slice with the first batch after it.
+    assert together <= 4 * (100.0 / 4 / 10.0 + 2) < 4 * 100.0 / 10.0
+    assert max(map(len, turns)) >= 100.0 / 10.0
+
+
 async def test_process_that_exits_during_the_walk_is_left_out(
     program: Pid, monkeypatch: pytest.MonkeyPatch
 ) -> None:

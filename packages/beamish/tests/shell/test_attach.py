@@ -13,7 +13,7 @@ import pytest
 from beamish import GenServer, Pid, Registry, Supervisor, call, process
 from beamish.observer import Observer
 from beamish.shell import attach
-from beamish.shell.attach import TOKEN_VARIABLE, AttachError, Remote, is_address
+from beamish.shell.attach import TOKEN_VARIABLE, AttachError, Remote, is_address, meant
 from beamish.shell.facts import safe
 from beamish.shell.top import Choice, lines
 
@@ -198,6 +198,9 @@ async def test_refusals_of_the_observer_are_one_line(program: Path, command: Run
         ("/etc/passwd", "/etc/passwd is a file, not the socket of an observer"),
         ("ftp://127.0.0.1/", "expected a URL such as http://127.0.0.1:4000/; got 'ftp://127"),
         ("http:///", "expected a URL such as"),
+        ("127.0.0.1:4000", "got '127.0.0.1:4000', did you mean http://127.0.0.1:4000/?"),
+        ("[::1]:4000", "did you mean http://[::1]:4000/?"),
+        ("shop.example:80", "did you mean http://shop.example:80/?"),
     ],
 )
 @pytest.mark.parametrize("name", ["tree", "top"])
@@ -218,6 +221,28 @@ async def test_program_that_does_not_run_is_one_line(command: Run, tmp_path: Pat
     assert ran.status == 1
     assert "Connection refused" in ran.err
     assert "is the program running, with an Observer?" in ran.err
+
+
+async def test_socket_without_its_folder_is_recognised(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "shop.sock"))
+    monkeypatch.chdir(tmp_path)
+
+    assert meant("shop.sock") == "./shop.sock"
+    assert meant("./shop.sock") is None
+    assert meant("shop:Shop") is None
+
+
+async def test_wrong_path_of_an_observer_is_explained(program: Path, command: Run) -> None:
+    pid = await Observer.start(port=0)
+
+    ran = await command("top", f"{await Observer.url(pid)}observer/")
+
+    assert ran.status == 1
+    assert "HTTP 404; is this the URL of an observer?" in ran.err
+    await Observer.stop(pid, "shutdown")
 
 
 async def test_another_http_server_is_recognised(command: Run) -> None:

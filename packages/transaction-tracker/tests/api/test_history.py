@@ -2,7 +2,7 @@
 
 from beamish import telemetry
 from transaction_tracker.api.history import History
-from transaction_tracker.metrics import Gauges
+from transaction_tracker.metrics import Gauges, SourceGauges
 
 from .support import Client, eventually, make_token, register, serving
 
@@ -69,6 +69,27 @@ def test_day_has_a_sample_a_minute_and_ten_minutes_have_an_end() -> None:
 
     assert len(history.samples("10m")) == 120
     assert len(history.samples("1d")) == 11
+
+
+def test_tick_that_is_a_little_early_ends_its_interval() -> None:
+    history = History(clock := Clock())
+    for _ in range(11):
+        ticked(history, clock, 4.99, Gauges())
+
+    assert len(history.samples("10m")) == 10
+
+
+def test_sample_of_several_sources_shows_the_one_that_is_furthest_behind() -> None:
+    history = History(clock := Clock())
+    sources = {
+        name: SourceGauges({}, head_lag_seconds=seconds, head_lag_blocks=blocks)
+        for name, seconds, blocks in (("main", 1.0, 7), ("other", 90.0, 2), ("bank", None, None))
+    }
+    for _ in range(2):
+        ticked(history, clock, 5.0, Gauges({}, sources=sources))
+
+    (sample,) = history.samples("10m")
+    assert (sample.head_age_seconds, sample.head_lag_blocks) == (90.0, 7)
 
 
 def test_end_of_a_killed_process_does_not_stop_its_successor() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -15,6 +16,7 @@ from transaction_tracker.api.dashboard import FILES
 from transaction_tracker.domain.alert import Alert, Watch, Watches
 from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.follower import Verdict
+from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.store import Step, Store, attempts, endpoints
 from transaction_tracker.store.attempts import AttemptRecord
 
@@ -35,6 +37,29 @@ pytestmark = pytest.mark.browser
 WRONG = "txt_000000000000_" + "A" * 43
 HOSTILE = "<img src=x onerror=window.owned=1>"
 TURNED = "\u202ereversed"
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """One source of several, without processes."""
+
+    name: str
+    verdict: Verdict
+    state: str = "running"
+    open: int = 0
+    tip: None = None
+
+    @property
+    def source(self) -> str:
+        return f"somewhere:{self.name}"
+
+    chain = source
+
+    def following(self) -> Following:
+        return Following(10, 1.0, verdict=self.verdict, now=600.0)
+
+    def providers(self) -> list[ProviderStatus]:
+        return []
 
 
 @pytest.fixture
@@ -197,6 +222,62 @@ async def test_lagging_source_is_an_amber_alarm_until_it_moves(browser: Browser)
     assert "Not ready" not in figures
 
 
+async def test_late_deliveries_stay_an_alarm_below_that_of_a_halted_source(
+    browser: Browser,
+) -> None:
+    following = Following(10, 1.0, verdict=Verdict("halted", "block 11"), now=600.0)
+    async with serving(following=lambda: following) as client:
+        real = time.time
+        await Store.run(
+            lambda one: endpoints.add(one, "https://example.com/", WebhookSecret.generate(), None)
+        )
+        await register(client, "abcdefgh")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "time", lambda: real() - 90)
+            await move("abcdefgh", state="pending")
+        await browser.open(client.url)
+        await browser.until_text("#alarms", "Deliveries are behind since")
+
+        tones = await browser.run(
+            "return [...document.querySelectorAll('.alarm')].map(one => one.dataset.tone)"
+        )
+        title = await browser.run("return document.title")
+
+    assert tones == ["bad", "warn"]
+    assert title.startswith("Source halted")
+
+
+async def test_halted_source_of_several_is_red(browser: Browser, client: Client) -> None:
+    sources = (
+        NamedSource("main", Verdict("ok")),
+        NamedSource("other", Verdict("halted", "block 11")),
+    )
+    object.__setattr__(client.service, "sources", sources)
+    await browser.open(client.url)
+
+    await browser.until_text("#alarms", "Source other halted since")
+
+    assert await browser.run("return document.querySelector('.alarm').dataset.tone") == "bad"
+
+
+async def test_frozen_deliveries_wait_until_they_are_resumed(
+    browser: Browser, client: Client
+) -> None:
+    endpoint = await Store.run(
+        lambda one: endpoints.add(one, "https://example.com/", WebhookSecret.generate(), None)
+    )
+    await register(client, "abcdefgh")
+    await move("abcdefgh", state="pending")
+    await Store.run(partial(endpoints.set_failing, endpoint=endpoint.id, since=1e9))
+    await Store.commit(Step(SOURCE, freezes=True))
+    await browser.open(client.url)
+    await browser.until_text("#alarms", "Deliveries are frozen")
+    await browser.until_text("#alarms", "is failing since")
+
+    assert "pending, until resumed" in await browser.text("#figures")
+    assert "Next attempt" not in await browser.text("#alarms")
+
+
 async def test_active_alerts_are_one_line_until_they_are_cleared(
     browser: Browser, client: Client
 ) -> None:
@@ -211,11 +292,15 @@ async def test_active_alerts_are_one_line_until_they_are_cleared(
 
     await browser.until_text("#alarms", "3 active alerts")
     text = await browser.text("#alarms")
-    tone = await browser.run("return document.querySelector('.alarm').dataset.tone")
+    tone = await browser.run("return [...document.querySelectorAll('.alarm')].at(-2).dataset.tone")
     client.service.alerts.evaluated(Watches(), ())
     await browser.until("document.querySelectorAll('#alarms .alarm').length === 0")
 
     assert "disk.low, provider.down." in text
+    assert "disk.low: disk since" in text
+    assert f"provider.down: {HOSTILE} since" in text
+    assert "it is full" in text
+    assert await browser.run("return [window.owned, document.images.length]") == [None, 0]
     assert "txtrack alerts --active" in text
     assert tone == "bad"
 
@@ -254,7 +339,7 @@ async def test_late_deliveries_are_amber_then_red(
 
     assert (tones["Deliveries"], tones["Outbox"]) == (tone, tone)
     assert word.capitalize() in figures
-    assert f"Endpoint {endpoint.id} is failing since" in alarms
+    assert f"Endpoint {endpoint.id} at example.com is failing since" in alarms
     assert f"Last error: {HOSTILE} 503. Last attempt: " in alarms
     assert "Next attempt: " in alarms
     assert f"txtrack webhook attempts {endpoint.id}" in alarms

@@ -10,8 +10,10 @@ from beamish import GenServer
 from beamish.testing import simulate
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.follower.status import MAX_FAULT_CHARACTERS, FollowerStatus
+from transaction_tracker.follower.undoing import UndoCheck
 from transaction_tracker.follower.verdict import Verdict, limit_seconds
 from transaction_tracker.follower.watchdog import REPEAT_SECONDS, Reports, Watchdog
+from transaction_tracker.sources import MalformedError
 
 BLOCK_TIME = 12.0
 LIMIT = 60.0
@@ -213,6 +215,31 @@ def test_halt_by_the_follower_takes_effect_at_once_until_it_resumes(world: World
 
     world.status.resumed()
     assert world.verdict().state == "ok"
+
+
+class Objecting:
+    """A source whose providers never agree that a block is undone."""
+
+    async def objection_to_undo(self, block: BlockRef) -> str:
+        return f"node-1 alone holds another block at {block.number}"
+
+
+def test_refused_undo_halts_the_source_since_the_first_refusal() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        status, began = FollowerStatus(lambda: None, clock=loop.time), loop.time()
+        check = UndoCheck(Objecting(), status, lambda: BLOCK_TIME)  # type: ignore[arg-type]
+        for _ in range(3):
+            with pytest.raises(MalformedError, match="nothing is taken back"):
+                await check.require(BlockRef(10, "0x10"), "another block is there")
+            await asyncio.sleep(LIMIT / 2)
+
+        verdict = status.verdict(loop.time(), BLOCK_TIME)
+
+        assert verdict.state == "halted"
+        assert verdict.since == pytest.approx(began, abs=0.1)
+
+    simulate(main, 0)
 
 
 def test_source_without_blocks_never_lags_and_halts_without_responses(world: World) -> None:

@@ -1,6 +1,7 @@
 """The outermost layer of the application: who can read, who can act, and the safe headers."""
 
 import hmac
+import re
 from ipaddress import ip_address
 from typing import Any
 
@@ -14,6 +15,12 @@ MIN_TOKEN_CHARACTERS = 16
 ACTION_HEADER = "X-Beamish-Action"
 LOCAL_PEER = "beamish.local_peer"
 """Key of ``scope["state"]``: the user at the other end of a local socket, for the audit log."""
+
+# The host of ``host:port``; an IPv6 address is in brackets.
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+
+# "none" is a typed URL or a client other than a browser, "same-origin" the observer's own page.
+_OWN_SITES = ("none", "same-origin")
 
 _SAFE_HEADERS = {
     "Cache-Control": "no-store",
@@ -105,8 +112,12 @@ class Access:
                 raise RequestError(
                     403, "without a token, the observer can be reached as localhost only"
                 )
+            # Such a page could not read the response, but each of its requests costs a walk over
+            # all processes, and each stream takes the place of a viewer.
+            if not _is_public(scope) and headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+                raise RequestError(403, "without a token, only the observer's own page is answered")
             return
-        if _needs_token(scope) and not self._has_token(headers):
+        if not _is_public(scope) and not self._has_token(headers):
             raise RequestError(401, "a valid token is required", {"WWW-Authenticate": "Bearer"})
 
     def _has_token(self, headers: Headers) -> bool:
@@ -117,16 +128,17 @@ class Access:
 
 
 def _hostname(host: str) -> str:
-    """Return the host of ``host:port``; an IPv6 address is in brackets."""
-    if host.startswith("["):
-        return host.partition("]")[0]
-    return host.partition(":")[0]
+    """Return the host of ``host:port``; empty if the text is neither."""
+    found = _HOST.fullmatch(host)
+    return "" if found is None else found[1]
 
 
-def _needs_token(scope: Scope) -> bool:
-    # The page and its files contain no data, and a browser cannot send a token with them.
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return str(path).startswith(("/api/", "/events"))
+def _is_public(scope: Scope) -> bool:
+    # The page and its files contain no data, and a browser cannot send a token with them. Any other
+    # path needs the token, also one that no route has: a server can set ``root_path`` in a way in
+    # which a path of the API does not look like one here.
+    path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+    return path in ("", "/") or path.startswith("/assets/")
 
 
 def check_action(request: Request, action: str) -> None:

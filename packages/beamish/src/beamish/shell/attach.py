@@ -26,6 +26,8 @@ _SILENCE_SECONDS = 60.0  # an observer sends a snapshot at least every 15 s
 _MAX_LINE_BYTES = 8 * 2**20
 _MAX_BODY_BYTES = 32 * 2**20
 _FILE = re.compile(r"\.py(:|$)")
+_PLACE = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d+")
+_NO_PATH = "Not Found"  # what Starlette says of a path without a route
 
 
 class AttachError(BeamishError):
@@ -35,6 +37,13 @@ class AttachError(BeamishError):
 def is_address(target: str) -> bool:
     """Return whether a target is a socket or a URL, not ``module:Application``."""
     return "://" in target or ("/" in target and not _FILE.search(target))
+
+
+def meant(target: str) -> str | None:
+    """Return the address that was meant by a host and port, or by a socket in this folder."""
+    if _PLACE.fullmatch(target):
+        return f"http://{target}/"
+    return f"./{target}" if not is_address(target) and Path(target).is_socket() else None
 
 
 class Remote:
@@ -140,6 +149,8 @@ class Remote:
         try:
             text = str(_decoded(await _whole(reader))["error"])
         except (AttachError, LookupError, TypeError):
+            text = _NO_PATH
+        if text == _NO_PATH:
             text = f"HTTP {status}; is this the URL of an observer?"
         return AttachError(text)
 

@@ -13,7 +13,7 @@ from beamish._snapshots.query import MAX_ROWS
 from beamish._snapshots.supervisors import node_of
 from beamish.pid import Pid
 from beamish.shell import command
-from beamish.shell.attach import Remote, is_address
+from beamish.shell.attach import Remote, is_address, meant
 from beamish.shell.command import Status
 from beamish.shell.facts import process_lines, safe
 from beamish.shell.source import ERRORS, Local, Source
@@ -40,7 +40,7 @@ def tree(target: str, children: int) -> Status:
         target: The program.
         children: Maximum number of children listed for each supervisor.
     """
-    if not is_address(target):
+    if not is_address(target) and not meant(target):
         return command.tree(target, children)
 
     async def show(source: Source) -> None:
@@ -83,6 +83,9 @@ def _pid(serial: int) -> Pid:
 
 
 def _run(target: str, work: Callable[[Source], Awaitable[None]]) -> Status:
+    if address := meant(target):
+        expected = "expected the URL or the path of an observer, or module:Application"
+        return command.fail(f"{expected}; got {target!r}, did you mean {address}?", None, 2)
     if is_address(target):
         try:
             return asyncio.run(_attached(target, work))

@@ -126,12 +126,17 @@ class FollowerStatus:
         else:
             self._fault = Note(text, self._fault.since, self._fault.times + 1)
 
-    def halted(self, reason: str) -> None:
+    def halted(self, reason: str, seconds: float = 0.0) -> None:
         """Record that the follower has stopped by its own decision.
 
         Takes effect at once, without a time limit. Only for a state that waiting cannot change.
+
+        Args:
+            reason: Why.
+            seconds: For how many seconds it has stopped already.
         """
-        self._halt = Note(_line(reason), self._clock() if self._halt is None else self._halt.since)
+        since = self._clock() - seconds if self._halt is None else self._halt.since
+        self._halt = Note(_line(reason), since)
 
     def resumed(self) -> None:
         """Record that the follower continues after ``halted``."""

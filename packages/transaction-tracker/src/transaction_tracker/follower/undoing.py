@@ -46,8 +46,9 @@ class UndoCheck:
         now = asyncio.get_running_loop().time()
         if self._refused_since is None:
             self._refused_since = now
-        if now - self._refused_since >= limit_seconds(self._block_time()):
-            self._status.halted(text)
+        refused = now - self._refused_since
+        if refused >= limit_seconds(self._block_time()):
+            self._status.halted(text, refused)
         raise MalformedError(text)
 
     def passed(self) -> None:

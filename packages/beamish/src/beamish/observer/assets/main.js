@@ -40,8 +40,13 @@ function path(view, query) {
 
 const stopped = () => paused || document.hidden;
 
-/** Show snapshots until `signal` aborts; start again after failures. */
-async function watch(view, query, signal, show, gone) {
+/**
+ * Show snapshots until `signal` aborts; start again after failures.
+ *
+ * @param gone Called when the shown process has exited, which ends it; `null` for a page, which can
+ *   be read again.
+ */
+async function watch(view, query, signal, show, gone = null) {
   let pause = FIRST_PAUSE_MS;
   for (;;) {
     while (stopped()) {
@@ -79,6 +84,7 @@ async function showAll(address, signal, show, gone) {
       delete byId("inside").dataset.stale;
       show(JSON.parse(data));
     } else if (event === "gone") {
+      if (gone === null) throw new Refused(500, JSON.parse(data));
       gone(JSON.parse(data).error);
       return true;
     }
@@ -139,7 +145,7 @@ function turnTo(chosen, name, key) {
   }
   page.key = key;
   const { show } = page;
-  run(watch(chosen.view, chosen.query(), following.signal, show, (error) => say(error, "bad")));
+  run(watch(chosen.view, chosen.query(), following.signal, show));
 }
 
 function lookAt(info) {

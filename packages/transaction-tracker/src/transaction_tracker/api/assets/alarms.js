@@ -3,29 +3,34 @@
 
 import * as actions from "./actions.js";
 import { ago, byId, el, many, moment, renderer } from "./dom.js";
-import { activeAlerts, lateDeliveries, sourceState, sum } from "./health.js";
+import { activeAlerts, isLate, lateDeliveries, namedAlert, sourceState, sum } from "./health.js";
 import { current, link } from "./route.js";
 import { can, seesAll } from "./session.js";
 
-// Further failing or disabled endpoints are only counted.
+// Further failing or disabled endpoints, and further alerts, are only counted.
 const MAX_NAMED = 3;
+// Alerts about what has no alarm of its own.
+const NAMED_ALERTS = ["provider.down", "disk.low"];
 
 /** Return the alarms, the most severe first. */
 export function alarms(seen) {
-  const found = [...deliveryAlarms(seen), ...sourceAlarms(seen), ...parkedAlarms(seen), ...endpointAlarms(seen.endpoints)];
+  const found = [...deliveryAlarms(seen), ...sourceAlarms(seen), ...parkedAlarms(seen), ...endpointAlarms(seen)];
+  found.push(...seen.alerts.filter(({ kind }) => NAMED_ALERTS.includes(kind)).slice(0, MAX_NAMED).map(namedAlert));
   if (seen.alerts.length) found.push(activeAlerts(seen.alerts));
   return found.sort((one, other) => (other.tone === "bad") - (one.tone === "bad"));
 }
 
-function deliveryAlarms({ frozen }) {
-  return frozen ? [{ tone: "bad", title: "Deliveries are frozen", since: frozen, act: ["resumeDeliveries"],
-    text: "A reorganisation removed a final block. No event is delivered until an operator resumes deliveries.",
-    page: "transactions", params: { flag: "finality_violation" } }] : [];
+function deliveryAlarms({ frozen, deliveries }) {
+  const sources = deliveries.frozen_sources;
+  const which = sources.length ? `No event of ${sources.join(", ")}` : "No event";
+  return [frozen ? { tone: "bad", title: "Deliveries are frozen", since: frozen, act: ["resumeDeliveries"],
+    text: `A reorganisation removed a final block. ${which} is delivered until an operator resumes deliveries.`,
+    page: "transactions", params: { flag: "finality_violation" } } : null, lateDeliveries(deliveries)].filter(Boolean);
 }
 
 function sourceAlarms({ faults, notes, providers }) {
-  const found = faults.map((fault) => sourceState(fault, "bad") ?? { tone: "bad", title: "Not ready", text: fault.detail });
-  for (const note of notes) found.push(sourceState(note, "warn") ?? lateDeliveries(note) ?? { tone: "warn", title: "Warning", text: note.detail });
+  const found = faults.map((fault) => sourceState(fault) ?? { tone: "bad", title: "Not ready", text: fault.detail });
+  for (const note of notes) if (!isLate(note)) found.push(sourceState(note) ?? { tone: "warn", title: "Warning", text: note.detail });
   if (providers.length && !providers.some((one) => one.healthy)) found.push({ tone: "bad", title: "No provider is healthy",
     text: "States do not change until a provider is healthy.", page: "providers",
     act: ["checkProviders", providers.map((one) => one.name)] });
@@ -38,24 +43,29 @@ function parkedAlarms({ gauges }) {
     page: "transactions", params: { attention: "true" }, command: "txtrack recheck ID" }] : [];
 }
 
-function endpointAlarms(endpoints) {
+function endpointAlarms({ endpoints, frozen }) {
   const found = [];
   const dead = sum(endpoints, "dead");
   const named = (endpoints ?? []).filter((one) => one.dead);
   if (dead) found.push({ tone: "warn", title: many(dead, "dead letter"), page: "endpoints", params: { endpoint: named[0].id },
     text: "These events will not be retried. Redeliver them once their receiver works.", command: `txtrack webhook redeliver ${named[0].id}` });
   const failing = (endpoints ?? []).filter((one) => one.health === "failing");
-  for (const one of failing.slice(0, MAX_NAMED)) found.push({ tone: "warn", title: `Endpoint ${one.id} is failing`,
-    since: one.failing_since, text: `Last error: ${one.last_error ?? "unknown"}.`, tried: one.last_attempt_at, next: one.next_attempt_at,
+  for (const one of failing.slice(0, MAX_NAMED)) found.push({ tone: "warn", title: `Endpoint ${host(one)} is failing`,
+    since: one.failing_since, text: `Last error: ${one.last_error ?? "unknown"}.`, tried: one.last_attempt_at, next: frozen ? null : one.next_attempt_at,
     page: "endpoints", params: { endpoint: one.id }, command: `txtrack webhook attempts ${one.id}` });
   if (failing.length > MAX_NAMED) found.push({ tone: "warn", title: `${many(failing.length - MAX_NAMED, "more endpoint")} failing`,
     text: "Their events wait.", page: "endpoints", command: "txtrack webhook ls" });
   const disabled = (endpoints ?? []).filter((one) => one.health === "disabled");
-  for (const one of disabled.slice(0, MAX_NAMED)) found.push({ tone: "warn", title: `Endpoint ${one.id} is disabled`,
+  for (const one of disabled.slice(0, MAX_NAMED)) found.push({ tone: "warn", title: `Endpoint ${host(one)} is disabled`,
     text: one.disabled_reason ?? "No events are delivered to it.", act: ["enable", one.id], page: "endpoints", params: { endpoint: one.id } });
   if (disabled.length > MAX_NAMED) found.push({ tone: "warn", title: `${many(disabled.length - MAX_NAMED, "more endpoint")} disabled`,
     text: "No events are delivered to them.", page: "endpoints", command: "txtrack webhook ls" });
   return found;
+}
+
+// The host tells an operator whose endpoint it is; the rest of the URL can be secret.
+function host({ id, url }) {
+  return URL.canParse(url) ? `${id} at ${new URL(url).host}` : id;
 }
 
 // Not announced: a screen reader would read the alarm again with each new age.

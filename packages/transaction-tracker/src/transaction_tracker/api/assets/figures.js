@@ -51,8 +51,9 @@ const card = ([name, value, note, tone, page]) =>
 
 const heard = (seconds) =>
   seconds === undefined ? "no block received yet" : seconds < 2 ? "received just now" : `received ${span(seconds)} ago`;
-const waiting = ({ pending, oldest_pending_at: oldest }) => {
+const waiting = ({ pending, flow, oldest_pending_at: oldest }) => {
   if (!pending) return "no pending deliveries";
+  if (flow === "frozen") return "pending, until resumed";
   const age = oldest === null ? null : Math.max(0, (Date.now() - Date.parse(oldest)) / 1_000);
   return age === null ? "pending at disabled endpoints" : `pending, oldest ${span(age)}`;
 };

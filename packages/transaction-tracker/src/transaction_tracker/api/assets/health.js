@@ -68,19 +68,28 @@ export function forget() {
 /** Return the sum of a figure of all endpoints. */
 export const sum = (list, name) => (list ?? []).reduce((total, one) => total + one[name], 0);
 
-// -- What the notes of readiness say
+// -- Alarms of several parts
 
 /** Return late deliveries as an alarm: amber after a minute, red after five. */
-export function lateDeliveries({ detail, since }) {
-  const [, flow, said] = /^deliveries are (behind|stalled): (.*)$/s.exec(detail) ?? [];
-  return flow ? { tone: flow === "stalled" ? "bad" : "warn", title: `Deliveries are ${flow}`, since,
-    text: `${said[0].toUpperCase()}${said.slice(1)}.`, command: "txtrack webhook ls", page: "endpoints" } : null;
+export function lateDeliveries({ flow, oldest_pending_at: oldest }) {
+  return flow === "behind" || flow === "stalled" ? { tone: flow === "stalled" ? "bad" : "warn", title: `Deliveries are ${flow}`, since: oldest,
+    text: "The oldest pending delivery has waited since then.", command: "txtrack webhook ls", page: "endpoints" } : null;
 }
 
+/** Return whether a note of readiness is about late deliveries, which have their own alarm. */
+export const isLate = ({ detail }) => detail.startsWith("deliveries are ");
+
 /** Return why the source is halted or lagging as an alarm, with the block and the field. */
-export function sourceState({ detail, since }, tone) {
+export function sourceState({ detail, since }) {
   const [, name, state, reason] = /^(?:([a-z0-9-]+): )?source (halted|lagging): (.*)$/s.exec(detail) ?? [];
-  return state ? { tone, title: `Source ${name ? `${name} ` : ""}${state}`, since, text: reason, command: "txtrack doctor", page: "providers" } : null;
+  // With several sources, a halted one is a note of a service that is ready.
+  return state ? { tone: state === "halted" ? "bad" : "warn", title: `Source ${name ? `${name} ` : ""}${state}`, since,
+    text: reason, command: "txtrack doctor", page: "providers" } : null;
+}
+
+/** Return an alert that no other alarm explains as an alarm: its text says what to do. */
+export function namedAlert({ kind, subject, severity, text, since }) {
+  return { tone: severity === "critical" ? "bad" : "warn", title: `${kind}: ${subject}`, since, text, page: kind === "provider.down" ? "providers" : "alerts" };
 }
 
 /** Return a line for all active alerts: the alarms explain most of them. */
