@@ -9,6 +9,8 @@ import pytest
 
 from beamish import CallTimeoutError, Down, Exit, Exited, Ok, Task, process
 
+from .virtual_time import on_virtual_clock
+
 
 async def forever() -> None:
     await asyncio.Event().wait()
@@ -181,15 +183,15 @@ async def test_shutdown_gives_an_answer_that_comes_meanwhile(settle) -> None:
         assert await Task.shutdown(task) == Ok("after all")
 
 
-async def test_shutdown_is_an_exit_message_for_a_task_that_traps(settle) -> None:
-    async with process.attach() as me:
-        log: list[object] = []
-        task = Task.async_(trap, log)
-        await settle()
+@on_virtual_clock
+async def test_shutdown_is_an_exit_message_for_a_task_that_traps() -> None:
+    log: list[object] = []
+    task = Task.async_(trap, log)
+    await asyncio.sleep(1.0)  # it traps now
 
-        assert await Task.shutdown(task, timeout=0.001) == Exited("killed")
+    assert await Task.shutdown(task, timeout=5.0) == Exited("killed")
 
-        assert log == [Exit(me, "shutdown")]
+    assert log == [Exit(process.current(), "shutdown")]
 
 
 async def test_brutal_kill_ends_a_task_that_traps(settle) -> None:

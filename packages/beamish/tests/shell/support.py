@@ -203,7 +203,8 @@ class Typist:
         """Type an input at the prompt, and return what is shown until the next prompt."""
         self.type(f"{line}\r")
         self.until("\n")  # the echo
-        return self.until(PROMPT)
+        # Typed before the prompt has switched off the terminal's own echo, it is shown twice.
+        return self.until(PROMPT).removeprefix(f"{line}\n")
 
     def rest(self) -> tuple[str, int]:
         """Read until the program ends; return that, and the exit status."""
