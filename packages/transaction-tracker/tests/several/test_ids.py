@@ -284,3 +284,49 @@ def causes(error: BaseException) -> str:
         texts.append(str(found))
         found = found.__cause__
     return "; ".join(texts)
+
+
+async def test_id_of_an_unknown_chain_is_not_one_of_a_service_with_colons(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    main, _, bank = places.settings.sources
+    assert bank.http is not None
+    colons = bank.replace(http=bank.http.model_copy(update={"id_pattern": "[A-Za-z0-9:]{1,99}"}))
+    settings = places.settings.replace(sources=(main, colons))
+    async with TransactionTrackerApplication(settings) as application:
+        service = Running(application, Client(await Web.url(WEB), session))
+
+        status, problem = await refused(service, "/v1/transactions", {"id": f"eip155:9:{HASH}"})
+        reply = await service.client.post("/v1/transactions", {"id": "transfer:9:17"})
+
+    assert (status, "got one of eip155:9" in problem["detail"]) == (422, True)
+    assert reply["accepted"] == 1
+
+
+async def test_transaction_of_a_removed_source_is_shown_and_not_changed(
+    places: Places, session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    main, other, bank = places.settings.sources
+    async with TransactionTrackerApplication(places.settings.replace(sources=(main, bank))):
+        await TransactionTracker.start(HASH)
+
+    settings = places.settings.replace(sources=(other, bank))
+    async with TransactionTrackerApplication(settings) as application:
+        url = f"{await Web.url(WEB)}/v1/transactions/{HASH}"
+        service = Running(application, Client(await Web.url(WEB), session))
+        before = await service.client.get(f"/v1/transactions/{HASH}")
+        for method, path in (("PATCH", ""), ("DELETE", ""), ("POST", "/recheck")):
+            async with session.request(method, url + path, json={"confirmations": 9}) as response:
+                problem = await response.json()
+                assert (response.status, problem["type"].rpartition(":")[2]) == (
+                    409,
+                    "not-followed",
+                )
+                assert "ethereum:31337; add it to [[sources]]" in problem["detail"]
+        after = await service.client.get(f"/v1/transactions/{HASH}")
+
+    assert before == after
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert told == [
+        "1 open transactions of ethereum:31337 are not followed; add the source to [[sources]]"
+    ]

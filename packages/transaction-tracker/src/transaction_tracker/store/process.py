@@ -359,6 +359,14 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         with gc_paused():
             while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
                 self._open_transactions.write(rows)
+        if isinstance(self._open_transactions, OpenBySource):
+            for source, number in self._open_transactions.left_out.items():
+                # A configuration without it is valid, but its transactions stop silently.
+                logger.error(
+                    "%d open transactions of %s are not followed; add the source to [[sources]]",
+                    number,
+                    source,
+                )
         (counts,) = await self._run_in_thread(partial(self._database.run, [reading.count_ended]))
         self._open_transactions.add_final(counts)
 

@@ -57,6 +57,10 @@ def places(text: str, contexts: Sequence[TrackerContext] | None = None) -> Seque
             if text.startswith(f"{chain_of(context.source.name)}:"):
                 local = context.identify(text)
                 return [Place(context, local, caip_id(context.source.name, local))]
+        # A service over HTTP whose ids can have colons must not get a transaction of a chain.
+        unknown = _unknown_chain(text, contexts)
+        if unknown is not None and contexts[0].label is not None:
+            raise unknown
     found, errors = _fitting(contexts, lambda context: context.source.identify(text))
     if found:
         return found
@@ -187,6 +191,20 @@ async def locate(text: str) -> tuple[TrackerContext, str]:
     if len(found) > 1:
         raise NotTrackedError(text)
     return found[0].context, found[0].given or found[0].id
+
+
+async def locate_followed(text: str) -> tuple[TrackerContext, str]:
+    """Return the same as ``locate``, for a request that changes the transaction.
+
+    Raises:
+        UnknownSourceError: The source of the transaction is no longer configured.
+    """
+    context, key = await locate(text)
+    if context.label is not None:
+        # The id can fit another source, which does not have the transaction.
+        for tracked in await _load([key]):
+            context = TrackerContext.of(tracked)
+    return context, key
 
 
 async def _registered(place: Place) -> Tracked | None:

@@ -53,7 +53,7 @@ from transaction_tracker.tracker.context import (
     TrackerContext,
     TransactionUntracked,
 )
-from transaction_tracker.tracker.places import locate, places
+from transaction_tracker.tracker.places import locate, locate_followed, places
 
 Until = State | Literal["terminal"]
 
@@ -251,7 +251,7 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        context, key = await locate(transaction)
+        context, key = await locate_followed(transaction)
         while True:
             tracked = await _load(key)
             events = decide(tracked, (Abandoned(),))
@@ -297,7 +297,7 @@ class TransactionTracker(GenServer, restart="transient"):
             EndedError: The transaction has ended.
             ValueError: An argument is invalid, or nothing is changed.
         """
-        context, key = await locate(transaction)
+        context, key = await locate_followed(transaction)
         change = registration_change(
             context,
             confirmations=confirmations,
