@@ -77,14 +77,16 @@ def decide(
 
 def reregistered(tracked: Tracked, registration: Registration) -> Event:
     """Return the event that registers a transaction again after the user stopped tracking it."""
+    known = registration.known
+    shown = tracked if known is None else known
     after = Tracked(
         tracked.id,
         registration.required,
         version=tracked.version + 1,
         deadline=registration.deadline,
-        slots=tracked.slots,
-        content=tracked.content,
-        max_fee=tracked.max_fee,
+        slots=shown.slots,
+        content=shown.content,
+        max_fee=shown.max_fee,
         revision=tracked.revision,
         source=tracked.source,
         given=tracked.given,
