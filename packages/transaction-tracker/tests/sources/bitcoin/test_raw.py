@@ -20,6 +20,7 @@ from transaction_tracker.sources.bitcoin.raw import (
     read_transaction,
 )
 from txtrack_devnode.bitcoin import BitcoinChain
+from txtrack_devnode.bitcoin.wire import BitcoinBlock
 
 CORE = json.loads((Path(__file__).parents[2] / "data" / "bitcoin" / "core.json").read_text())
 BLOCKS = [bytes.fromhex(block) for block in CORE["blocks"]]
@@ -195,3 +196,17 @@ def test_each_address_of_a_script_is_valid(script: bytes) -> None:
     address = address_of(script, MAIN)
 
     assert address is None or checked(address, MAIN) == address
+
+
+@pytest.mark.parametrize("places", [(1,), (1, 0), (0, 2)], ids=str)
+def test_block_without_one_reward_at_its_start_is_refused(places: tuple[int, ...]) -> None:
+    """A row of the tree of ids is no list of transactions, although its root is the same."""
+    chain = BitcoinChain.mature()
+    chain.pay()
+    block, other = chain.mine(), chain.mine()
+    found = (*block.transactions, *other.transactions)
+    wrong = BitcoinBlock(block.number, block.parent, block.time, tuple(found[at] for at in places))
+
+    assert len(read_block(block.raw).transactions) == 2
+    with pytest.raises(MalformedError, match="one reward, as its first"):
+        read_block(wrong.raw)

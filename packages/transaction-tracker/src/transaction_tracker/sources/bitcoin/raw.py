@@ -154,6 +154,10 @@ def block_steps(data: bytes) -> Steps[RawBlock]:
         if number % MAX_SLICE_ITEMS == MAX_SLICE_ITEMS - 1:
             yield
     reader.end()
+    # The hash of 64 bytes can be that of a transaction or of a node of the tree (CVE-2017-12842):
+    # a row of the tree in place of the transactions has no reward at its start.
+    if [at for at, each in enumerate(transactions) if each.is_coinbase] != [0]:
+        raise MalformedError(f"block {header.hash} must have one reward, as its first transaction")
     ids = [transaction.id for transaction in transactions]
     # The root is the same for a list whose end is repeated (CVE-2012-2459).
     if len(set(ids)) < len(ids) or _root(ids) != header.root:
