@@ -10,6 +10,7 @@ from beamish import StartError
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
 from transaction_tracker.domain import AmbiguousIdError, InvalidTransactionError, Tracked
+from transaction_tracker.sources.http_polling import HttpPollingSource
 from transaction_tracker.tracker import TrackerContext
 
 from ..service.client import Client  # noqa: TID252
@@ -325,8 +326,31 @@ async def test_transaction_of_a_removed_source_is_shown_and_not_changed(
                 assert "ethereum:31337; add it to [[sources]]" in problem["detail"]
         after = await service.client.get(f"/v1/transactions/{HASH}")
 
-    assert before == after
+    names = ("id", "state", "version", "required")
+    assert [before[name] for name in names] == [after[name] for name in names]
     told = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert told == [
         "1 open transactions of ethereum:31337 are not followed; add the source to [[sources]]"
     ]
+
+
+async def test_long_id_of_a_service_with_one_source_is_found_in_one_with_several(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    main, _, bank = places.settings.sources
+    assert bank.http is not None
+    section = bank.http.model_copy(update={"id_pattern": "PAY-[0-9]{1,196}"})
+    bank = bank.replace(http=section)
+    only = Settings(database=places.database, poll_interval=0.01)
+    key = "PAY-" + "1" * 190
+    source = HttpPollingSource.of(section)
+    async with TransactionTrackerApplication(only, source=source):
+        await TransactionTracker.start(key)
+
+    settings = places.settings.replace(sources=(main, bank))
+    async with TransactionTrackerApplication(settings):
+        client = Client(await Web.url(WEB), session)
+        shown = await client.get(f"/v1/transactions/{key}")
+        ended = await TransactionTracker.untrack(key)
+
+    assert (shown["id"], ended.state) == (key, "untracked")

@@ -84,7 +84,7 @@ def place_of(
         AmbiguousIdError: Several sources have such ids.
         NoProcessError: The application is not running.
     """
-    return _only(text, places(text, contexts), registered)
+    return _storable(_only(text, places(text, contexts), registered))
 
 
 def place_of_slot(
@@ -229,8 +229,6 @@ def _fitting(
     for context in contexts:
         try:
             place = Place(context, identify(context))
-            if len(contexts) > 1:
-                _check_length(place)
         except InvalidTransactionError as error:
             errors.append(error)
         else:
@@ -248,13 +246,17 @@ def _only(
     raise AmbiguousIdError(text, [place.caip_id for place in found])
 
 
-def _check_length(place: Place) -> None:
-    """Raise an error if the id is too long to be stored with the chain id."""
-    if len(place.caip_id) > MAX_ID_CHARACTERS:
+def _storable(place: Place) -> Place:
+    """Return a place; raise an error if its id is too long to be stored with the chain id.
+
+    Only of new registrations: a longer id can be stored since the service had only one source.
+    """
+    if place.context.label is not None and len(place.caip_id) > MAX_ID_CHARACTERS:
         raise InvalidTransactionError(
             f"an id must have at most {MAX_ID_CHARACTERS} characters with its chain id, "
             f"got {len(place.caip_id)}"
         )
+    return place
 
 
 def _unknown_chain(text: str, contexts: Sequence[TrackerContext]) -> InvalidTransactionError | None:
