@@ -305,19 +305,20 @@ class TransactionTracker(GenServer, restart="transient"):
             metadata=metadata,
             expect=expect,
         )
-        return await TransactionTracker.apply_change(context, key, change)
+        return await TransactionTracker.apply_change(key, change)
 
     @staticmethod
-    async def apply_change(
-        context: TrackerContext, key: str, change: RegistrationChange
-    ) -> Tracked:
+    async def apply_change(key: str, change: RegistrationChange) -> Tracked:
         """Store a checked change; see ``change``.
 
         Args:
-            context: The source of the transaction.
             key: The transaction id, as it was registered.
             change: The change.
+
+        Raises:
+            UnknownSourceError: The source of the transaction is no longer configured.
         """
+        context = TrackerContext.of(await _load(key))
         tracked = await Store.change(key, change, context.min_confirmations)
         # The store has updated the tracker. The follower reads the deadline and the required depth
         # again; one that is being restarted reads them when it starts.

@@ -185,7 +185,7 @@ async def change(request: Request, id: Id, api: Api) -> Response:  # noqa: A002
     """
     body = await request.body()
     context, key = await locate_followed(id)
-    tracked = await TransactionTracker.apply_change(context, key, read_change(body, context))
+    tracked = await TransactionTracker.apply_change(key, read_change(body, context))
     return answer(current_view(await _kept(key), api.degraded(tracked.source)))
 
 
