@@ -72,8 +72,17 @@ def test_source_without_a_readable_response_is_unknown() -> None:
 def test_alert_of_a_source_outlasts_the_limit_of_the_verdict() -> None:
     slow = replace(NOTHING, service=replace(WORKS, block_time=60.0))
 
-    assert holds(NOTHING) == {"source.halted": 75.0, "source.lagging": 75.0}
-    assert holds(slow)["source.halted"] == 315.0
+    assert holds(NOTHING) == {("source.halted", SOURCE): 75.0, ("source.lagging", SOURCE): 75.0}
+    assert holds(slow)["source.halted", SOURCE] == 315.0
+
+
+def test_alert_of_a_fast_source_is_not_kept_by_a_slow_one() -> None:
+    slow = replace(WORKS, source="bitcoin", block_time=1_800.0)
+
+    found = holds(replace(NOTHING, others=(slow,)))
+
+    assert found["source.halted", SOURCE] == found["source.lagging", SOURCE] == 75.0
+    assert found["source.halted", "bitcoin"] == 9_015.0
 
 
 @pytest.mark.parametrize("state", ["paused", "refused", "unchecked"])

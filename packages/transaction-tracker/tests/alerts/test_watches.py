@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from transaction_tracker.domain.alert import (
     ALERT_KINDS,
     Alert,
+    AlertKey,
     AlertKind,
     AlertMoment,
     AlertSeverity,
@@ -36,7 +37,7 @@ class Story:
         seconds: float,
         *symptoms: Symptom,
         unknown: frozenset[AlertKind] = frozenset(),
-        holds: dict[AlertKind, float] | None = None,
+        holds: dict[AlertKey, float] | None = None,
     ) -> list[tuple[str, str]]:
         """Evaluate after some seconds; return the kinds and changes that this evaluation tells."""
         self.now += seconds
@@ -169,10 +170,10 @@ def test_alert_of_an_unknown_kind_stays_as_it_is() -> None:
     assert story.pass_time(60) == [("disk.low", "cleared")]
 
 
-def test_kind_can_have_a_longer_while() -> None:
+def test_fault_can_have_a_longer_while() -> None:
     story = Story()
     story.pass_time(0, FULL)
-    holds: dict[AlertKind, float] = {"disk.low": 75.0}
+    holds: dict[AlertKey, float] = {FULL.key: 75.0, ("disk.low", "another"): 900.0}
 
     assert story.pass_time(1, holds=holds) == []
     assert story.pass_time(74.9, holds=holds) == []

@@ -175,6 +175,35 @@ async def test_reward_is_final_only_once_it_can_be_spent(
     assert confirmed.outcome.fee == 0
 
 
+async def test_reward_needs_its_confirmations_after_a_change_to_fewer(
+    app: TransactionTrackerApplication, node: BitcoinNode
+) -> None:
+    reward = node.chain.mine().transactions[0]
+    await TransactionTracker.start(reward.id)
+    await reach(reward.id, "mined")
+
+    changed = await TransactionTracker.change(reward.id, confirmations=6)
+    node.chain.mine(20)
+    await caught_up(app, node)
+
+    assert changed.required == 100
+    assert (await TransactionTracker.status(reward.id)).state == "mined"
+    more = await TransactionTracker.change(reward.id, confirmations=101)
+    assert more.required == 101
+
+
+async def test_change_of_a_payment_in_a_block_has_no_minimum(node: BitcoinNode) -> None:
+    paid = node.chain.pay()
+    await TransactionTracker.start(paid.id)
+    node.chain.mine()
+    await reach(paid.id, "mined")
+
+    changed = await TransactionTracker.change(paid.id, confirmations=1)
+
+    assert changed.required == 1
+    await reach(paid.id, "confirmed")
+
+
 async def test_reward_of_a_removed_block_is_dropped(node: BitcoinNode) -> None:
     reward = node.chain.mine().transactions[0]
     await TransactionTracker.start(reward.id)

@@ -380,11 +380,14 @@ def test_transaction_can_need_more_confirmations_than_required(
     reward = replace(PAYMENT, slots=(), min_confirmations=100)
     pending = replace(in_state("pending"), required=required)
 
-    mined, _ = transition(pending, Included(reward, HERE, GOOD))
+    mined, event = transition(pending, Included(reward, HERE, GOOD))
     early, _ = transition(mined, Buried(HERE, 99))
     late, _ = transition(mined, Buried(HERE, 200, frozenset(("safe",))))
 
     assert (mined.required, early.state, late.state) == (after, "mined", "confirmed")
+    # For a change that is stored between this decision and its storing.
+    assert event is not None
+    assert event.min_confirmations == 100
 
 
 def test_due_height_has_the_required_confirmations() -> None:

@@ -10,6 +10,7 @@ from beamish import StartError
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
 from transaction_tracker.domain import AmbiguousIdError, InvalidTransactionError, Tracked
+from transaction_tracker.sources.http_polling import HttpPollingSource
 from transaction_tracker.tracker import TrackerContext
 
 from ..service.client import Client  # noqa: TID252
@@ -284,3 +285,72 @@ def causes(error: BaseException) -> str:
         texts.append(str(found))
         found = found.__cause__
     return "; ".join(texts)
+
+
+async def test_id_of_an_unknown_chain_is_not_one_of_a_service_with_colons(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    main, _, bank = places.settings.sources
+    assert bank.http is not None
+    colons = bank.replace(http=bank.http.model_copy(update={"id_pattern": "[A-Za-z0-9:]{1,99}"}))
+    settings = places.settings.replace(sources=(main, colons))
+    async with TransactionTrackerApplication(settings) as application:
+        service = Running(application, Client(await Web.url(WEB), session))
+
+        status, problem = await refused(service, "/v1/transactions", {"id": f"eip155:9:{HASH}"})
+        reply = await service.client.post("/v1/transactions", {"id": "transfer:9:17"})
+
+    assert (status, "got one of eip155:9" in problem["detail"]) == (422, True)
+    assert reply["accepted"] == 1
+
+
+async def test_transaction_of_a_removed_source_is_shown_and_not_changed(
+    places: Places, session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    main, other, bank = places.settings.sources
+    async with TransactionTrackerApplication(places.settings.replace(sources=(main, bank))):
+        await TransactionTracker.start(HASH)
+
+    settings = places.settings.replace(sources=(other, bank))
+    async with TransactionTrackerApplication(settings) as application:
+        url = f"{await Web.url(WEB)}/v1/transactions/{HASH}"
+        service = Running(application, Client(await Web.url(WEB), session))
+        before = await service.client.get(f"/v1/transactions/{HASH}")
+        for method, path in (("PATCH", ""), ("DELETE", ""), ("POST", "/recheck")):
+            async with session.request(method, url + path, json={"confirmations": 9}) as response:
+                problem = await response.json()
+                assert (response.status, problem["type"].rpartition(":")[2]) == (
+                    409,
+                    "not-followed",
+                )
+                assert "ethereum:31337; add it to [[sources]]" in problem["detail"]
+        after = await service.client.get(f"/v1/transactions/{HASH}")
+
+    names = ("id", "state", "version", "required")
+    assert [before[name] for name in names] == [after[name] for name in names]
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert told == [
+        "1 open transactions of ethereum:31337 are not followed; add the source to [[sources]]"
+    ]
+
+
+async def test_long_id_of_a_service_with_one_source_is_found_in_one_with_several(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    main, _, bank = places.settings.sources
+    assert bank.http is not None
+    section = bank.http.model_copy(update={"id_pattern": "PAY-[0-9]{1,196}"})
+    bank = bank.replace(http=section)
+    only = Settings(database=places.database, poll_interval=0.01)
+    key = "PAY-" + "1" * 190
+    source = HttpPollingSource.of(section)
+    async with TransactionTrackerApplication(only, source=source):
+        await TransactionTracker.start(key)
+
+    settings = places.settings.replace(sources=(main, bank))
+    async with TransactionTrackerApplication(settings):
+        client = Client(await Web.url(WEB), session)
+        shown = await client.get(f"/v1/transactions/{key}")
+        ended = await TransactionTracker.untrack(key)
+
+    assert (shown["id"], ended.state) == (key, "untracked")

@@ -133,6 +133,19 @@ def test_event_that_was_being_decided_is_stored_with_the_new_registration(
     assert last(run).event.tracked.required == 9
 
 
+@pytest.mark.parametrize(("fields", "wanted"), [({"deadline": 9e9}, 100), ({"required": 200}, 200)])
+def test_minimum_of_an_event_that_was_being_decided_stays(
+    run: Run, pending: Tracked, fields: dict[str, Any], wanted: int
+) -> None:
+    event = mined(replace(pending, required=100))
+    change(run, **fields)
+
+    stored = commit(run, events=(replace(event, min_confirmations=100),))
+
+    assert stored.rows[0].required == wanted
+    assert run(reading.load, "tx").required == wanted
+
+
 @pytest.mark.parametrize("required", [2, 9, "safe"])
 def test_end_at_the_old_depth_is_not_stored(run: Run, pending: Tracked, required: Any) -> None:
     events = mined(pending), confirmed(mined(pending).tracked)

@@ -235,3 +235,42 @@ def test_outputs_are_stored_in_satoshi(run: Run) -> None:
         None,
     )
     assert said["fee_sat"] is not None
+
+
+def test_removed_block_of_a_slot_leaves_no_payment(run: Run) -> None:
+    slot = Registration("slot", 3, slot="slot", expectation=Expectation(recipient=BOB))
+    run(registering.register, [slot])
+    known = tracked("slot", slots=("slot",))
+    paid = shows(_took(known, "hash"), PAYMENT, EXECUTION)
+    back = replace(
+        orphaned(paid.tracked), tracked=replace(orphaned(paid.tracked).tracked, hash=None)
+    )
+    for event in (paid, back):
+        commit(run, events=(event,))
+
+    _, before, after = (None, *(run(history.last_events, transaction="slot", limit=9)))
+
+    assert orjson.loads(before.details)["to"] == BOB
+    assert orjson.loads(before.expectation)["matches"] is True
+    assert after.details is None
+    assert orjson.loads(after.expectation)["matches"] is None
+
+
+def test_slot_that_is_registered_again_has_no_old_payment(run: Run) -> None:
+    slot = Registration("slot", 3, slot="slot", expectation=Expectation(recipient=BOB))
+    run(registering.register, [slot])
+    paid = shows(_took(tracked("slot", slots=("slot",)), "hash"), PAYMENT, EXECUTION)
+    for event in (paid, untracked(paid.tracked)):
+        commit(run, events=(event,))
+
+    run(registering.register, [slot])
+
+    page = run(pages.transaction_page, "slot")
+    assert (page.tracked.state, page.details) == ("registered", None)
+    assert orjson.loads(page.expectation)["matches"] is None
+
+
+def _took(before: Tracked, hash_: str) -> Event:
+    """Return the event that puts a transaction of a slot into a block."""
+    event = mined(before)
+    return replace(event, tracked=replace(event.tracked, slots=before.slots, hash=hash_))

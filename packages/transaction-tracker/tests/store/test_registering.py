@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from transaction_tracker.domain import Registration, Tracked
-from transaction_tracker.store import feed, reading, registering
+from transaction_tracker.domain import Payment, Registration, Tracked, Transaction
+from transaction_tracker.store import details, feed, reading, registering
+from transaction_tracker.store.pages import transaction_page
 
 from .support import Run, commit, mined, open_ones, register, seen, tracked, untracked
 
@@ -104,3 +105,26 @@ def test_registering_another_final_transaction_changes_nothing(run: Run) -> None
     again = register(run, "tx")
 
     assert (again.rows, again.events) == ((ended,), ())
+
+
+def test_raw_registration_of_an_untracked_hash_knows_the_transaction(run: Run) -> None:
+    register(run, "tx")
+    commit(run, events=(untracked(tracked()),))
+    payment = Payment("0xa", "0xb", 5, 7)
+    known = Transaction("tx", ("0xa:7",), "c", max_fee=3, payment=payment)
+
+    (again,) = run(registering.register, [Registration("tx", 3, known=known)]).rows
+
+    assert (again.state, again.slots, again.content) == ("registered", ("0xa:7",), "c")
+    assert again == run(reading.load, "tx")
+    assert run(transaction_page, "tx").details == details.of_payment(payment)
+
+
+def test_hash_that_is_registered_again_keeps_what_is_known(run: Run) -> None:
+    register(run, "tx")
+    pending = seen(tracked())
+    commit(run, events=(pending, untracked(pending.tracked)))
+
+    (again,) = register(run, "tx").rows
+
+    assert (again.slots, again.content) == (pending.tracked.slots, "c")

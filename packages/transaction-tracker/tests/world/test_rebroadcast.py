@@ -174,13 +174,16 @@ def test_attempts_are_counted_over_a_restart(tmp_path: Path) -> None:
     world.simulate(main)
 
 
-def test_raw_transaction_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("code", [-32000, -32603, -32005])
+def test_raw_transaction_is_in_no_log_or_status(
+    caplog: pytest.LogCaptureFixture, code: int
+) -> None:
     """Also if a provider repeats it, and if the process that sends it crashes."""
     chain = ready()
     world = World(*nodes(chain), rebroadcast=True)
 
     def repeat(raw: str) -> str:
-        raise RpcError(-32000, f"I do not like {raw}")
+        raise RpcError(code, f"I do not like {raw}")
 
     for node in world.nodes:
         node.on_send = repeat
@@ -193,6 +196,9 @@ def test_raw_transaction_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
         process.exit(pid, "kill")
         await world.blocks(30)
         assert world.nodes[0].sent
+        assert world.app is not None
+        assert world.app.pool is not None
+        assert RAW[2:60] not in str(world.app.pool.status())
 
     with caplog.at_level(logging.DEBUG):
         world.play(main)

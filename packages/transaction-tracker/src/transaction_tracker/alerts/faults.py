@@ -91,15 +91,19 @@ def unknown(observed: Observed) -> frozenset[AlertKind]:
     return frozenset(kinds)
 
 
-def holds(observed: Observed) -> dict[AlertKind, float]:
-    """Return the seconds for which faults of a kind must be gone before they count as gone.
+def holds(observed: Observed) -> dict[AlertKey, float]:
+    """Return the seconds for which the faults of sources must be gone before they count as gone.
 
     A source is "ok" from the first response until the limit of the verdict has passed. If its
-    alert were cleared earlier, a restart of the program would clear it and raise it again.
+    alert were cleared earlier, a restart of the program would clear it and raise it again. Each
+    source has a limit of its own: with that of a slow chain, a second halt of a fast one would be
+    a part of the first for hours, and would not be reported.
     """
-    block_time = max(source.block_time for source in observed.sources)
-    limit = limit_seconds(block_time) + _VERDICT_MARGIN_SECONDS
-    return {"source.halted": limit, "source.lagging": limit}
+    found: dict[AlertKey, float] = {}
+    for source in observed.sources:
+        limit = limit_seconds(source.block_time) + _VERDICT_MARGIN_SECONDS
+        found["source.halted", source.source] = found["source.lagging", source.source] = limit
+    return found
 
 
 def symptoms(

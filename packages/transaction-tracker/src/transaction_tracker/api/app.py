@@ -37,6 +37,7 @@ from transaction_tracker.domain import (
     InvalidTransactionError,
     NotTrackedError,
     ParkedError,
+    UnknownSourceError,
 )
 from transaction_tracker.store.owned import OwnedFor
 
@@ -163,6 +164,11 @@ def _handle_errors(app: FastAPI) -> None:
     async def invalid_id(request: Request, error: InvalidTransactionError) -> Response:
         fault = {"detail": str(error), "parameter": "id"}
         found = ProblemError(422, str(error), kind="invalid-transaction", errors=[fault])
+        return response(found, request.state.request_id)
+
+    @app.exception_handler(UnknownSourceError)
+    async def not_followed(request: Request, error: UnknownSourceError) -> Response:
+        found = ProblemError(409, str(error), kind="not-followed")
         return response(found, request.state.request_id)
 
     @app.exception_handler(EndedError)

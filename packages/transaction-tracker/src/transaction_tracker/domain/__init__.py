@@ -69,6 +69,7 @@ from transaction_tracker.domain.states import (
     Required,
     State,
     Tag,
+    at_least,
 )
 from transaction_tracker.domain.sweep import Sweep
 from transaction_tracker.domain.tracked import Event, Sighting, Tracked
@@ -144,6 +145,7 @@ __all__ = [
     "Unchanged",
     "UnknownSourceError",
     "Vanished",
+    "at_least",
     "caip_id",
     "chain_of",
     "check_required",

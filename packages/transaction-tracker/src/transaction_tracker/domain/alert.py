@@ -151,17 +151,17 @@ class AlertMoment:
         now: Seconds of the clock by which faults last; a suspend of the program does not count.
         wall: Unix seconds.
         hold: Seconds for which a fault must be gone, or less severe, before that is reported.
-        holds: The same for single kinds, if it is longer.
+        holds: The same for single faults, if it is longer.
     """
 
     now: float
     wall: float
     hold: float
-    holds: Mapping[AlertKind, float] = field(default_factory=dict)
+    holds: Mapping[AlertKey, float] = field(default_factory=dict)
 
-    def has_lasted(self, kind: AlertKind, since: float) -> bool:
+    def has_lasted(self, key: AlertKey, since: float) -> bool:
         """Return whether an improvement since ``since`` has lasted long enough."""
-        return self.now - since >= max(self.hold, self.holds.get(kind, 0.0))
+        return self.now - since >= max(self.hold, self.holds.get(key, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _observed(watch: Watch | None, symptom: Symptom, moment: AlertMoment) -> Wat
     if symptom.severity == alert.severity:
         return replace(watch, milder_at=None)
     milder_at = moment.now if watch.milder_at is None else watch.milder_at
-    if symptom.severity == "warning" and not moment.has_lasted(symptom.kind, milder_at):
+    if symptom.severity == "warning" and not moment.has_lasted(symptom.key, milder_at):
         return replace(watch, milder_at=milder_at)
     changed = replace(
         alert, severity=symptom.severity, text=symptom.text, version=alert.version + 1
@@ -243,7 +243,7 @@ def _absent(watch: Watch, moment: AlertMoment) -> Watch | None:
     if alert is None:
         return None
     gone_at = moment.now if watch.gone_at is None else watch.gone_at
-    if moment.has_lasted(alert.kind, gone_at):
+    if moment.has_lasted(alert.key, gone_at):
         alert = replace(alert, version=alert.version + 1, cleared_at=moment.wall)
     return replace(watch, alert=alert, gone_at=gone_at)
 

@@ -58,3 +58,8 @@ TAGS: tuple[Tag, ...] = get_args(Tag)
 
 # What makes a state final: a number of confirmations, or a tag.
 Required = int | Tag
+
+
+def at_least(required: Required, minimum: int) -> Required:
+    """Return a requirement of ``minimum`` confirmations or more; a tag stays as it is."""
+    return required if isinstance(required, str) else max(required, minimum)

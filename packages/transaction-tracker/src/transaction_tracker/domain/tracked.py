@@ -131,11 +131,14 @@ class Event:
         tracked: The transaction after it.
         details: Details that the fact of this transition shows. The store adds those that are
             known from earlier events.
+        min_confirmations: Confirmations that the transaction needs in any case, as the fact of this
+            transition shows.
     """
 
     previous: State
     tracked: Tracked
     details: Details = field(default=NO_DETAILS, kw_only=True)
+    min_confirmations: int = field(default=1, kw_only=True)
 
     @property
     def id(self) -> str:

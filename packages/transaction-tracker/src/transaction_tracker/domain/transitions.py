@@ -29,8 +29,8 @@ from transaction_tracker.domain.states import (
     TERMINAL,
     Flag,
     Reason,
-    Required,
     State,
+    at_least,
 )
 from transaction_tracker.domain.tracked import Event, Sighting, Tracked
 
@@ -58,7 +58,9 @@ def transition(
     if all(getattr(tracked, name) == value for name, value in changes.items()):
         return tracked, None
     after = replace(tracked, version=tracked.version + 1, **changes)
-    return after, Event(tracked.state, after, details=_details_of(observation))
+    least = observation.transaction.min_confirmations if isinstance(observation, Included) else 1
+    details = _details_of(observation)
+    return after, Event(tracked.state, after, details=details, min_confirmations=least)
 
 
 def decide(
@@ -75,14 +77,16 @@ def decide(
 
 def reregistered(tracked: Tracked, registration: Registration) -> Event:
     """Return the event that registers a transaction again after the user stopped tracking it."""
+    known = registration.known
+    shown = tracked if known is None else known
     after = Tracked(
         tracked.id,
         registration.required,
         version=tracked.version + 1,
         deadline=registration.deadline,
-        slots=tracked.slots,
-        content=tracked.content,
-        max_fee=tracked.max_fee,
+        slots=shown.slots,
+        content=shown.content,
+        max_fee=shown.max_fee,
         revision=tracked.revision,
         source=tracked.source,
         given=tracked.given,
@@ -189,7 +193,7 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     changes = {
         **_clear_waiting(tracked),
         **_content_of(tracked, included.transaction),
-        "required": _required(tracked, included.transaction),
+        "required": at_least(tracked.required, included.transaction.min_confirmations),
         "state": "mined_reverted" if reverted else "mined",
         "anchor": included.block,
         # The event has the execution. Kept here, it would use memory for each open transaction.
@@ -201,13 +205,6 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     if outcome is None:
         changes["flags"] |= _STATUS_UNKNOWN
     return changes
-
-
-def _required(tracked: Tracked, transaction: Transaction) -> Required:
-    """Return what makes the state final: at least the confirmations that the transaction needs."""
-    if isinstance(tracked.required, str):
-        return tracked.required
-    return max(tracked.required, transaction.min_confirmations)
 
 
 def _overtaken(tracked: Tracked, overtaken: Overtaken) -> _Changes:

@@ -17,6 +17,7 @@ from transaction_tracker.domain import (
     Seen,
     StandingObjection,
     Tag,
+    Tracked,
     Transaction,
 )
 
@@ -243,6 +244,9 @@ class ChainSource(Source, Protocol):
 
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` if the chain does not have the required tag."""
+
+    def min_confirmations(self, tracked: Tracked) -> int:
+        """Return the confirmations below which a known transaction is never final."""
 
     def signed(self, text: str, *, complete: bool = False) -> Transaction:
         """Return the transaction that a raw signed transaction contains.

@@ -1,6 +1,7 @@
 """Change what is required of a tracked transaction."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from transaction_tracker.domain import (
     NotTrackedError,
     RegistrationChange,
     Tracked,
+    at_least,
 )
 from transaction_tracker.store import expectations
 from transaction_tracker.store.pages import TransactionRecord, transaction_page
@@ -19,11 +21,23 @@ from transaction_tracker.store.schema import transactions
 from transaction_tracker.store.steps import Stored
 
 
-def change(connection: Connection, transaction: str, change: RegistrationChange) -> Stored:
+def change(
+    connection: Connection,
+    transaction: str,
+    change: RegistrationChange,
+    min_confirmations: Callable[[Tracked], int] = lambda _: 1,
+) -> Stored:
     """Store new values of a registration; without a difference, nothing is written.
 
     The version of the transaction stays, because no state changes: see ``recording`` for events
     that were decided before the change and are written after it.
+
+    Args:
+        connection: Inside a database transaction.
+        transaction: Its id, as it was registered.
+        change: The change.
+        min_confirmations: Returns the confirmations below which a transaction is never final; a
+            change to fewer requires these.
 
     Raises:
         NotTrackedError: The transaction is not registered.
@@ -34,7 +48,7 @@ def change(connection: Connection, transaction: str, change: RegistrationChange)
         raise NotTrackedError(transaction)
     if kept.tracked.ended:
         raise EndedError(transaction, kept.tracked.state)
-    tracked = _changed(kept.tracked, change)
+    tracked = _changed(kept.tracked, change, min_confirmations(kept.tracked))
     values = _given(kept, change)
     if tracked != kept.tracked:
         values |= {
@@ -48,8 +62,9 @@ def change(connection: Connection, transaction: str, change: RegistrationChange)
     return Stored((tracked,))
 
 
-def _changed(tracked: Tracked, change: RegistrationChange) -> Tracked:
+def _changed(tracked: Tracked, change: RegistrationChange, minimum: int) -> Tracked:
     required = tracked.required if change.required is UNCHANGED else change.required
+    required = at_least(required, minimum)
     deadline = tracked.deadline if change.deadline is UNCHANGED else change.deadline
     if (required, deadline) == (tracked.required, tracked.deadline):
         return tracked

@@ -21,6 +21,9 @@ def after(known: str | None, event: Event) -> str | None:
         known: The details before it.
         event: The event, with the details that it shows.
     """
+    if event.tracked.by_slot and event.tracked.hash is None:
+        # Another transaction than that of the removed block can take the slot.
+        return None
     fields: dict[str, Any] = {} if known is None else orjson.loads(known)
     payment, execution = event.details.payment, event.details.execution
     if payment is not None:

@@ -1,5 +1,6 @@
 """The stored open transactions in memory, for all readers of the program."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
@@ -114,10 +115,14 @@ class OpenBySource:
 
     Args:
         parts: The open transactions of each source, by its name in the database.
+
+    Attributes:
+        left_out: Number of transactions that were left out, by their sources.
     """
 
     def __init__(self, parts: Mapping[str, OpenTransactions]) -> None:
         self._parts = dict(parts)
+        self.left_out: Counter[str] = Counter()
 
     def take(self, stored: Stored) -> None:
         """Take over a part of the result of a commit."""
@@ -133,6 +138,8 @@ class OpenBySource:
         for source, some in groupby(rows, attrgetter("source")):
             if source in self._parts:
                 self._parts[source].write(some)
+            else:
+                self.left_out[source] += sum(1 for _ in some)
 
     def add_final(self, counts: Mapping[str, Mapping[State, int]]) -> None:
         """Count final transactions, by source and state."""
@@ -142,5 +149,6 @@ class OpenBySource:
 
     def clear(self) -> None:
         """Remove everything, before the database is loaded."""
+        self.left_out.clear()
         for part in self._parts.values():
             part.clear()

@@ -209,14 +209,27 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         return list(stored.rows)
 
     @staticmethod
-    async def change(transaction: str, change: RegistrationChange) -> Tracked:
+    async def change(
+        transaction: str, change: RegistrationChange, min_confirmations: Callable[[Tracked], int]
+    ) -> Tracked:
         """Store new values of a registration, and return the transaction.
+
+        Args:
+            transaction: Its id, as it was registered.
+            change: The change.
+            min_confirmations: Returns the confirmations below which a transaction is never final.
 
         Raises:
             NotTrackedError: The transaction is not registered.
             EndedError: It has ended.
         """
-        stored = await Store.run(partial(changing.change, transaction=transaction, change=change))
+        work = partial(
+            changing.change,
+            transaction=transaction,
+            change=change,
+            min_confirmations=min_confirmations,
+        )
+        stored = await Store.run(work)
         return stored.rows[0]
 
     @staticmethod
@@ -346,6 +359,14 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         with gc_paused():
             while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
                 self._open_transactions.write(rows)
+        if isinstance(self._open_transactions, OpenBySource):
+            for source, number in self._open_transactions.left_out.items():
+                # A configuration without it is valid, but its transactions stop silently.
+                logger.error(
+                    "%d open transactions of %s are not followed; add the source to [[sources]]",
+                    number,
+                    source,
+                )
         (counts,) = await self._run_in_thread(partial(self._database.run, [reading.count_ended]))
         self._open_transactions.add_final(counts)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, update
 
-from transaction_tracker.domain import ENDS, TERMINAL, Event
+from transaction_tracker.domain import ENDS, TERMINAL, Event, at_least
 from transaction_tracker.store import (
     broadcasts,
     bulk,
@@ -61,7 +61,8 @@ class _Registered(NamedTuple):
         tracked = event.tracked
         if tracked.revision == self.revision:
             return event
-        wanted = required(self.required)
+        # The row does not have the minimum yet that this event raises the requirement to.
+        wanted = at_least(required(self.required), event.min_confirmations)
         by_depth = tracked.anchor is not None and tracked.state in ENDS.values()
         if by_depth and tracked.required != wanted:
             return None

@@ -117,9 +117,16 @@ def _set_errors(connection: Connection, ids: Sequence[str], error: str | None) -
 
 
 def _set_given(connection: Connection, registrations: Sequence[tuple[str, Registration]]) -> None:
-    # The known details stay: they are those of the same transaction.
-    rows = [(*_given(registration)[:2], key) for key, registration in registrations]
-    bulk.update(connection, transactions, _GIVEN[:2], ("id",), rows)
+    given = [(_given(registration), key) for key, registration in registrations]
+    # Without new ones, the known details stay: they are those of the same transaction.
+    for names in (_GIVEN, _GIVEN[:2]):
+        rows = [(*values[: len(names)], key) for values, key in given if _names(values) == names]
+        bulk.update(connection, transactions, names, ("id",), rows)
+
+
+def _names(values: tuple[str, str | None, str | None]) -> tuple[str, ...]:
+    """Return the columns that are set: the details only if they are known."""
+    return _GIVEN if values[2] is not None else _GIVEN[:2]
 
 
 def _known(registration: Registration) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from transaction_tracker.tracker.context import (
 from transaction_tracker.tracker.places import (
     Place,
     locate,
+    locate_followed,
     place_of,
     place_of_raw,
     place_of_slot,
@@ -37,6 +38,7 @@ __all__ = [
     "TransactionUntracked",
     "Until",
     "locate",
+    "locate_followed",
     "place_of",
     "place_of_raw",
     "place_of_slot",

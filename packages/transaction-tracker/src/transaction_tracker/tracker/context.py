@@ -115,6 +115,10 @@ class TrackerContext:
             self.source.check_required(required)
         return required
 
+    def min_confirmations(self, tracked: Tracked) -> int:
+        """Return the confirmations below which a known transaction is never final."""
+        return self.source.min_confirmations(tracked) if has_blocks(self.source) else 1
+
     def slot_id(self, sender: str, nonce: int) -> str:
         """Return the id of whichever transaction of a sender has a nonce.
 

@@ -57,6 +57,10 @@ def places(text: str, contexts: Sequence[TrackerContext] | None = None) -> Seque
             if text.startswith(f"{chain_of(context.source.name)}:"):
                 local = context.identify(text)
                 return [Place(context, local, caip_id(context.source.name, local))]
+        # A service over HTTP whose ids can have colons must not get a transaction of a chain.
+        unknown = _unknown_chain(text, contexts)
+        if unknown is not None and contexts[0].label is not None:
+            raise unknown
     found, errors = _fitting(contexts, lambda context: context.source.identify(text))
     if found:
         return found
@@ -80,7 +84,7 @@ def place_of(
         AmbiguousIdError: Several sources have such ids.
         NoProcessError: The application is not running.
     """
-    return _only(text, places(text, contexts), registered)
+    return _storable(_only(text, places(text, contexts), registered))
 
 
 def place_of_slot(
@@ -189,6 +193,20 @@ async def locate(text: str) -> tuple[TrackerContext, str]:
     return found[0].context, found[0].given or found[0].id
 
 
+async def locate_followed(text: str) -> tuple[TrackerContext, str]:
+    """Return the same as ``locate``, for a request that changes the transaction.
+
+    Raises:
+        UnknownSourceError: The source of the transaction is no longer configured.
+    """
+    context, key = await locate(text)
+    if context.label is not None:
+        # The id can fit another source, which does not have the transaction.
+        for tracked in await _load([key]):
+            context = TrackerContext.of(tracked)
+    return context, key
+
+
 async def _registered(place: Place) -> Tracked | None:
     tracked = place.context.open_transactions.get(place.id)
     if tracked is not None:
@@ -211,8 +229,6 @@ def _fitting(
     for context in contexts:
         try:
             place = Place(context, identify(context))
-            if len(contexts) > 1:
-                _check_length(place)
         except InvalidTransactionError as error:
             errors.append(error)
         else:
@@ -230,13 +246,17 @@ def _only(
     raise AmbiguousIdError(text, [place.caip_id for place in found])
 
 
-def _check_length(place: Place) -> None:
-    """Raise an error if the id is too long to be stored with the chain id."""
-    if len(place.caip_id) > MAX_ID_CHARACTERS:
+def _storable(place: Place) -> Place:
+    """Return a place; raise an error if its id is too long to be stored with the chain id.
+
+    Only of new registrations: a longer id can be stored since the service had only one source.
+    """
+    if place.context.label is not None and len(place.caip_id) > MAX_ID_CHARACTERS:
         raise InvalidTransactionError(
             f"an id must have at most {MAX_ID_CHARACTERS} characters with its chain id, "
             f"got {len(place.caip_id)}"
         )
+    return place
 
 
 def _unknown_chain(text: str, contexts: Sequence[TrackerContext]) -> InvalidTransactionError | None:

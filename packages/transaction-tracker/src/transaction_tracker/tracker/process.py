@@ -53,7 +53,7 @@ from transaction_tracker.tracker.context import (
     TrackerContext,
     TransactionUntracked,
 )
-from transaction_tracker.tracker.places import locate, places
+from transaction_tracker.tracker.places import locate, locate_followed, places
 
 Until = State | Literal["terminal"]
 
@@ -251,7 +251,7 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        context, key = await locate(transaction)
+        context, key = await locate_followed(transaction)
         while True:
             tracked = await _load(key)
             events = decide(tracked, (Abandoned(),))
@@ -297,7 +297,7 @@ class TransactionTracker(GenServer, restart="transient"):
             EndedError: The transaction has ended.
             ValueError: An argument is invalid, or nothing is changed.
         """
-        context, key = await locate(transaction)
+        context, key = await locate_followed(transaction)
         change = registration_change(
             context,
             confirmations=confirmations,
@@ -314,11 +314,15 @@ class TransactionTracker(GenServer, restart="transient"):
         Args:
             key: The transaction id, as it was registered.
             change: The change.
+
+        Raises:
+            UnknownSourceError: The source of the transaction is no longer configured.
         """
-        tracked = await Store.change(key, change)
+        context = TrackerContext.of(await _load(key))
+        tracked = await Store.change(key, change, context.min_confirmations)
         # The store has updated the tracker. The follower reads the deadline and the required depth
         # again; one that is being restarted reads them when it starts.
-        GenServer.cast(TrackerContext.of(tracked).names.follower, RegistrationChanged(tracked.id))
+        GenServer.cast(context.names.follower, RegistrationChanged(tracked.id))
         return tracked
 
     @classmethod

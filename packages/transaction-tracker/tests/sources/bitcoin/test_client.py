@@ -26,6 +26,7 @@ from transaction_tracker.sources.bitcoin.networks import PROFILES, NetworkProfil
 from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.sources.ethereum.rpc import Request
 from txtrack_devnode.bitcoin import BitcoinNode, Coin
+from txtrack_devnode.rpc import RpcError
 
 UNKNOWN = "ab" * 32
 
@@ -93,6 +94,30 @@ async def test_password_is_in_no_error(node: BitcoinNode, client: BitcoinClient)
 
     encoded = b64encode(node.credentials.encode()).decode()
     assert not any(secret in f"{caught.value!r} {client!r}" for secret in (password, encoded))
+
+
+@pytest.mark.parametrize("is_in_file", [True, False])
+async def test_credentials_that_a_node_repeats_are_in_no_error(
+    node: BitcoinNode, tmp_path: Path, is_in_file: bool
+) -> None:
+    cookie = tmp_path / ".cookie"
+    cookie.write_text("__cookie__:not for logs".replace(" ", "_"))
+    node.credentials = cookie.read_text()
+    _, _, password = node.credentials.partition(":")
+    header = b64encode(node.credentials.encode()).decode()
+
+    def repeat(_found: object, _params: object) -> object:
+        raise RpcError(-1, f"bad: Basic {header} is {node.credentials}, or {password}")
+
+    node.lies["getblockcount"] = repeat
+    url = node.open_url if is_in_file else node.url
+    client = BitcoinClient(SecretUrl(url), cookie_file=cookie if is_in_file else None)
+
+    with pytest.raises(ApplicationError, match="bad: Basic …") as caught:
+        await client.call("getblockcount")
+
+    assert password not in str(caught.value)
+    await client.close()
 
 
 # -- Results

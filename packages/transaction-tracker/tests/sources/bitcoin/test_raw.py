@@ -3,12 +3,14 @@
 import contextlib
 import json
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transaction_tracker.slices import MAX_SLICE_ITEMS
 from transaction_tracker.sources import MalformedError
 from transaction_tracker.sources.bitcoin.addresses import address_of, checked, is_data
 from transaction_tracker.sources.bitcoin.networks import PROFILES
@@ -18,8 +20,10 @@ from transaction_tracker.sources.bitcoin.raw import (
     read_block,
     read_header,
     read_transaction,
+    transaction_steps,
 )
 from txtrack_devnode.bitcoin import BitcoinChain
+from txtrack_devnode.bitcoin.wire import BitcoinBlock
 
 CORE = json.loads((Path(__file__).parents[2] / "data" / "bitcoin" / "core.json").read_text())
 BLOCKS = [bytes.fromhex(block) for block in CORE["blocks"]]
@@ -195,3 +199,39 @@ def test_each_address_of_a_script_is_valid(script: bytes) -> None:
     address = address_of(script, MAIN)
 
     assert address is None or checked(address, MAIN) == address
+
+
+@pytest.mark.parametrize("places", [(1,), (1, 0), (0, 2)], ids=str)
+def test_block_without_one_reward_at_its_start_is_refused(places: tuple[int, ...]) -> None:
+    """A row of the tree of ids is no list of transactions, although its root is the same."""
+    chain = BitcoinChain.mature()
+    chain.pay()
+    block, other = chain.mine(), chain.mine()
+    found = (*block.transactions, *other.transactions)
+    wrong = BitcoinBlock(block.number, block.parent, block.time, tuple(found[at] for at in places))
+
+    assert len(read_block(block.raw).transactions) == 2
+    with pytest.raises(MalformedError, match="one reward, as its first"):
+        read_block(wrong.raw)
+
+
+_SPENT = b"\x11" * 36 + b"\0" + b"\xff" * 4
+_PAID = bytes(9)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "witnesses"), [(5_000, 1, 0), (1, 5_000, 0), (1, 1, 5_000)]
+)
+def test_long_transaction_is_read_in_slices(inputs: int, outputs: int, witnesses: int) -> None:
+    """A node can send one of 4 MB: without slices, the service would stand for seconds."""
+
+    def many(count: int, item: bytes) -> bytes:
+        return b"\xfd" + pack("<H", count) + item * count
+
+    data = bytes(4) + b"\0\1" + many(inputs, _SPENT) + many(outputs, _PAID)
+    data += many(witnesses, b"\0") + bytes(inputs - 1) + bytes(4)
+
+    slices = sum(1 for _ in transaction_steps(data))
+
+    assert slices == 5_000 // MAX_SLICE_ITEMS
+    assert len(read_transaction(data).spent) == inputs

@@ -48,7 +48,12 @@ from transaction_tracker.store import Store
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import last_events
 from transaction_tracker.store.pages import TransactionRecord, transaction_page
-from transaction_tracker.tracker import TrackerContext, TransactionTracker, locate
+from transaction_tracker.tracker import (
+    TrackerContext,
+    TransactionTracker,
+    locate,
+    locate_followed,
+)
 
 router: APIRouter = APIRouter(prefix="/v1/transactions", tags=["transactions"])
 
@@ -179,7 +184,7 @@ async def change(request: Request, id: Id, api: Api) -> Response:  # noqa: A002
     Fields that are missing stay as they are. Repeating the request changes nothing.
     """
     body = await request.body()
-    context, key = await locate(id)
+    context, key = await locate_followed(id)
     tracked = await TransactionTracker.apply_change(key, read_change(body, context))
     return answer(current_view(await _kept(key), api.degraded(tracked.source)))
 

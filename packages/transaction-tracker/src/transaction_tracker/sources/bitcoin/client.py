@@ -5,7 +5,6 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,7 +25,7 @@ from transaction_tracker.sources.ethereum.client import (
 )
 from transaction_tracker.sources.ethereum.http import Http
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
-from transaction_tracker.sources.ethereum.url import SecretUrl
+from transaction_tracker.sources.ethereum.url import MIN_KEY_CHARACTERS, SecretUrl
 from transaction_tracker.sources.protocol import FetchedBlock
 from transaction_tracker.sources.rate_limiter import RateLimiter
 
@@ -81,8 +80,9 @@ class BitcoinClient(RpcClient):
         limiter: RateLimiter | None = None,
     ) -> None:
         super().__init__(url, deadline=deadline, batch_size=batch_size, limiter=limiter)
-        sign_in = (lambda: None) if cookie_file is None else partial(_signed_in, cookie_file)
-        self._http = Http(url, MAX_ANSWER_BYTES, loads=_exact, authorization=sign_in)
+        self._cookie_file = cookie_file
+        self._credentials = _of_url(url)
+        self._http = Http(url, MAX_ANSWER_BYTES, loads=_exact, authorization=self._sign_in)
 
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
@@ -114,6 +114,21 @@ class BitcoinClient(RpcClient):
     def place_by_hash_request(self, block_hash: str) -> Request:
         """Return the request for the link of a block."""
         return link_request(block_hash)
+
+    def _sign_in(self) -> str | None:
+        """Return the header for a cookie file; aiohttp sends the user and password of a URL."""
+        if self._cookie_file is None:
+            return None
+        self._credentials = _read_cookie(self._cookie_file)
+        return f"Basic {b64encode(self._credentials).decode()}"
+
+    def _redact(self, text: str) -> str:
+        """Return a text without the user and password, also as the header has them."""
+        plain, (_, _, password) = self._credentials, self._credentials.partition(b":")
+        for secret in (b64encode(plain), plain, password):
+            if len(secret) >= MIN_KEY_CHARACTERS:
+                text = text.replace(secret.decode("latin-1"), "…")
+        return super()._redact(text)
 
     async def _ask(self, requests: Sequence[Request]) -> list[Any]:
         results = await super()._ask(requests)
@@ -242,8 +257,14 @@ def _exact(text: bytes) -> Any:
     return _DECODER.decode(text.decode())
 
 
-def _signed_in(path: Path) -> str:
-    """Return the header value for the user and the password in a file.
+def _of_url(url: SecretUrl) -> bytes:
+    """Return the user and the password of a URL."""
+    whole = url.reveal()
+    return f"{whole.user or ''}:{whole.password or ''}".encode()
+
+
+def _read_cookie(path: Path) -> bytes:
+    """Return the user and the password in a file.
 
     Raises:
         TransportError: The file cannot be read, or has another form. The error has no secret.
@@ -255,4 +276,4 @@ def _signed_in(path: Path) -> str:
         raise TransportError(f"could not read cookie_file {path}: {error.strerror}") from None
     if len(line) > MAX_COOKIE_BYTES or b":" not in line or len(line.split()) != 1:
         raise TransportError(f"cookie_file {path} must have one line, USER:PASSWORD")
-    return f"Basic {b64encode(line).decode()}"
+    return line

@@ -13,6 +13,7 @@ from transaction_tracker.domain import (
     Payment,
     Transaction,
 )
+from transaction_tracker.slices import Steps
 from transaction_tracker.sources.bitcoin import fields, raw
 from transaction_tracker.sources.bitcoin.addresses import address_of, is_data
 from transaction_tracker.sources.bitcoin.client import Chained, link_request
@@ -87,11 +88,11 @@ def found_request(key: str) -> Request:
 
         return Request(header.method, header.params, read)
 
-    def read(value: Any) -> dict[str, Any]:
+    def read(value: Any) -> Steps[dict[str, Any]]:
         found = fields.record(value, "transaction")
         if found.get("blockhash") is not None:
             fields.block_hash(found["blockhash"])
-        return found | {"transaction": _transaction(found, key)}
+        return found | {"transaction": (yield from _transaction(found, key))}
 
     return Chained("getrawtransaction", (key, 1), read, then=then)
 
@@ -106,11 +107,11 @@ def listed_request(key: str, block: BlockRef) -> Request:
         fee, and neither does a node that has pruned the block's undo data.
     """
 
-    def read(value: Any) -> Listed:
+    def read(value: Any) -> Steps[Listed]:
         answer = fields.record(value, "transaction")
         fee = answer.get("fee")
         return Listed(
-            _transaction(answer, key),
+            (yield from _transaction(answer, key)),
             answer.get("in_active_chain") is not False,
             None if fee is None else fields.satoshi(fee, "fee"),
         )
@@ -138,8 +139,8 @@ def outcome_of(found: raw.RawTransaction, fee: int | None, time: int | None) -> 
     )
 
 
-def _transaction(value: dict[str, Any], key: str) -> raw.RawTransaction:
-    found = raw.read_transaction(raw.from_hex(value.get("hex"), f"transaction {key}"))
+def _transaction(value: dict[str, Any], key: str) -> Steps[raw.RawTransaction]:
+    found = yield from raw.transaction_steps(raw.from_hex(value.get("hex"), f"transaction {key}"))
     if found.id != key:
         raise MalformedError(f"transaction {found.id} came for {key}")
     return found

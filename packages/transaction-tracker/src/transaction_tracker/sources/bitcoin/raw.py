@@ -129,8 +129,19 @@ def read_header(data: bytes) -> RawHeader:
 
 def read_transaction(data: bytes) -> RawTransaction:
     """Return the only transaction of some bytes, or raise ``MalformedError``."""
+    return run_at_once(transaction_steps(data))
+
+
+def transaction_steps(data: bytes) -> Steps[RawTransaction]:
+    """Return the only transaction of some bytes in slices.
+
+    One transaction can fill a block, with millions of empty witnesses.
+
+    Raises:
+        MalformedError: The bytes are not a transaction.
+    """
     reader = _Reader(data)
-    found = reader.transaction()
+    found = yield from reader.transaction()
     reader.end()
     return found
 
@@ -150,10 +161,14 @@ def block_steps(data: bytes) -> Steps[RawBlock]:
     reader = _Reader(data, HEADER_BYTES)
     transactions: list[RawTransaction] = []
     for number in range(reader.count("transactions", _MIN_TRANSACTION_BYTES)):
-        transactions.append(reader.transaction())
-        if number % MAX_SLICE_ITEMS == MAX_SLICE_ITEMS - 1:
+        transactions.append((yield from reader.transaction()))
+        if _ends_slice(number):
             yield
     reader.end()
+    # The hash of 64 bytes can be that of a transaction or of a node of the tree (CVE-2017-12842):
+    # a row of the tree in place of the transactions has no reward at its start.
+    if [at for at, each in enumerate(transactions) if each.is_coinbase] != [0]:
+        raise MalformedError(f"block {header.hash} must have one reward, as its first transaction")
     ids = [transaction.id for transaction in transactions]
     # The root is the same for a list whose end is repeated (CVE-2012-2459).
     if len(set(ids)) < len(ids) or _root(ids) != header.root:
@@ -170,6 +185,11 @@ def _root(ids: list[str]) -> str:
     return _text(row[0]) if row else ""
 
 
+def _ends_slice(number: int) -> bool:
+    """Return whether the loop must yield before or after an item, to be run in slices."""
+    return number % MAX_SLICE_ITEMS == MAX_SLICE_ITEMS - 1
+
+
 def _text(data: bytes) -> str:
     """Return a hash as people write it: its bytes from the last to the first."""
     return data[::-1].hex()
@@ -182,7 +202,7 @@ class _Reader:
         self._data = data
         self._at = at
 
-    def transaction(self) -> RawTransaction:
+    def transaction(self) -> Steps[RawTransaction]:
         start = self._at
         version = self._take(4)
         # No transaction has no input, so a zero there marks the form with witnesses.
@@ -191,15 +211,23 @@ class _Reader:
             self._at += 2
         body = self._at
         spent: list[tuple[bytes, int, int]] = []
-        for _ in range(self.count("inputs", _MIN_INPUT_BYTES)):
+        for number in range(self.count("inputs", _MIN_INPUT_BYTES)):
+            if _ends_slice(number):
+                yield
             key, index = self._unpack(_OUTPOINT)
             self._take(self._length())
             (sequence,) = self._unpack(_UINT32)
             spent.append((key, index, sequence))
-        outputs = tuple(self._output() for _ in range(self.count("outputs", _MIN_OUTPUT_BYTES)))
+        outputs: list[RawOutput] = []
+        for number in range(self.count("outputs", _MIN_OUTPUT_BYTES)):
+            if _ends_slice(number):
+                yield
+            outputs.append(self._output())
         body_end = self._at
         for _ in spent if has_witnesses else ():
-            for _ in range(self.count("witnesses", 1)):
+            for number in range(self.count("witnesses", 1)):
+                if _ends_slice(number):
+                    yield
                 self._take(self._length())
         lock_time = self._take(4)
         if not spent:
@@ -213,7 +241,7 @@ class _Reader:
         return RawTransaction(
             _text(hash256(signed)),
             () if is_coinbase else tuple(f"{_text(key)}:{index}" for key, index, _ in spent),
-            outputs,
+            tuple(outputs),
             is_coinbase,
             replaceable=any(sequence < _NULL_INDEX - 1 for _, _, sequence in spent),
         )

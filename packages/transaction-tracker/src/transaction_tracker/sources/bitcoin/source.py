@@ -9,6 +9,7 @@ from transaction_tracker.domain import (
     Link,
     Outcome,
     Required,
+    Tracked,
     Transaction,
 )
 from transaction_tracker.sources.bitcoin import fields
@@ -16,7 +17,7 @@ from transaction_tracker.sources.bitcoin.addresses import checked
 from transaction_tracker.sources.bitcoin.blocks import Blocks
 from transaction_tracker.sources.bitcoin.client import BitcoinClient, at_request
 from transaction_tracker.sources.bitcoin.context import BitcoinContext
-from transaction_tracker.sources.bitcoin.found import transaction_of
+from transaction_tracker.sources.bitcoin.found import MATURITY, transaction_of
 from transaction_tracker.sources.bitcoin.lookup import LookUp
 from transaction_tracker.sources.bitcoin.networks import (
     BLOCK_TIME_SECONDS,
@@ -125,6 +126,11 @@ class BitcoinSource(ComparedChain):
                 f"confirmations must be a number of blocks on Bitcoin, got {required!r}: its nodes "
                 "mark no block as safe or finalized"
             )
+
+    def min_confirmations(self, tracked: Tracked) -> int:
+        """Return the confirmations without which a reward cannot be spent; 1 for a payment."""
+        # A known transaction that spends nothing is a reward.
+        return MATURITY if tracked.content is not None and not tracked.slots else 1
 
     def account(self, text: str) -> str:
         """Return an address in canonical form; raise ``ValueError`` if its checksum is wrong."""

@@ -1,6 +1,7 @@
 """JSON-RPC client of one node, over HTTP: single calls and batches."""
 
 import asyncio
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ DEADLINE_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 2**20
 BATCH_SIZE = 100
 _MAX_MESSAGE_CHARACTERS = 200
+# Longer than a hash: a node repeats the raw transaction that it refuses.
+_LONG_HEXADECIMAL = re.compile("(?:0x)?[0-9a-fA-F]{65,}")
 
 
 class RpcClient:
@@ -332,12 +335,16 @@ class RpcClient:
         found = error if isinstance(error, dict) else {"message": error}
         code = found.get("code")
         message, data = self._safe(found.get("message")), found.get("data")
-        data = self.url.redact(data) if isinstance(data, str) else data
+        data = self._redact(data) if isinstance(data, str) else data
         return rpc_error(code if type(code) is int else 0, message, data)
+
+    def _redact(self, text: str) -> str:
+        """Return a text of the node without our credentials, which it can repeat."""
+        return self.url.redact(text)
 
     def _safe(self, message: object) -> str:
         """Return the node's message as one short line without secrets."""
-        text = self.url.redact(str(message))[:_MAX_MESSAGE_CHARACTERS]
+        text = _LONG_HEXADECIMAL.sub("0x…", self._redact(str(message)))[:_MAX_MESSAGE_CHARACTERS]
         return "".join(letter if letter.isprintable() else " " for letter in text)
 
     def _named(self, value: Any, raw: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from transaction_tracker.domain import BlockRef, KeptChain, Link, StandingObjection
+from transaction_tracker.domain import BlockRef, KeptChain, Link, StandingObjection, Tracked
 from transaction_tracker.sources.ethereum.links import numbered
 from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
@@ -31,6 +31,11 @@ class ComparedChain:
     def calls_per_request(self) -> int:
         """Maximum number of calls in one request now."""
         return self._rpc.calls_per_request
+
+    def min_confirmations(self, tracked: Tracked) -> int:
+        """Return 1: one block is enough for a transaction."""
+        del tracked
+        return 1
 
     async def is_contested(self, block: BlockRef) -> bool:
         """Return whether half of the healthy providers or more have ``block`` at its height."""
