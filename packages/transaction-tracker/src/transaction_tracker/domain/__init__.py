@@ -55,6 +55,7 @@ from transaction_tracker.domain.registration import (
     Registration,
     check_required,
 )
+from transaction_tracker.domain.rules import RequiredBy, Rule, rank, strictest
 from transaction_tracker.domain.states import (
     ANCHORED,
     ENDS,
@@ -130,6 +131,8 @@ __all__ = [
     "Rejected",
     "Reported",
     "Required",
+    "RequiredBy",
+    "Rule",
     "Seen",
     "Sighting",
     "Standard",
@@ -150,7 +153,9 @@ __all__ = [
     "compare",
     "decide",
     "local_id",
+    "rank",
     "reregistered",
     "split_caip_id",
+    "strictest",
     "transition",
 ]

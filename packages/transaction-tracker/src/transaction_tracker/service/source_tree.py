@@ -1,5 +1,6 @@
 """One source of the service: its processes, and what outlives them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -17,6 +18,7 @@ from transaction_tracker.follower import (
     Reports,
     Watchdog,
 )
+from transaction_tracker.follower.rule_options import RuleOptions, rules_of
 from transaction_tracker.providers import Pool, ProviderSettings, SubscriptionTimeouts
 from transaction_tracker.providers.choice import best_head
 from transaction_tracker.providers.clients import bitcoin_client, ethereum_client
@@ -50,6 +52,7 @@ class SourceTree:
         pool: Provider pool. Default: a pool for ``endpoints``, if there is no other source.
         endpoints: The nodes of the chain.
         label: Name of the source in the configuration; ``None`` for the only source.
+        rules: Rules by token and amount, of all sources.
         listens: Whether there is an ``on_event`` callback.
 
     Attributes:
@@ -69,6 +72,7 @@ class SourceTree:
         pool: Pool | None = None,
         endpoints: tuple[ProviderSettings, ...] = (),
         label: str | None = None,
+        rules: Sequence[RuleOptions] = (),
         listens: bool = False,
     ) -> None:
         self._options = options
@@ -79,6 +83,8 @@ class SourceTree:
         self._own_pool: Pool | None = None
         self.source: ChainSource | PolledSource = source or self._chain(endpoints)
         self.open_transactions: OpenTransactions = OpenTransactions()
+        kind = options.type if has_blocks(self.source) else "http"
+        self._policy = replace(options.policy, rules=rules_of(rules, label, kind))
         self._status = FollowerStatus(self._best_head)
         self._reports = Reports(label)
         self.state: SourceState = SourceState(label)
@@ -86,7 +92,7 @@ class SourceTree:
             self.source,
             self.open_transactions,
             options.confirmations,
-            options.policy,
+            self._policy,
             options.expires_after,
             options.follow_repriced,
             options.rebroadcast,
@@ -205,6 +211,8 @@ class SourceTree:
         """Check the settings against the chain, and set the block time of our own pool."""
         if has_blocks(self.source):
             self.source.check_required(self._options.confirmations)
+            for rule in self._policy.rules:
+                self.source.check_required(rule.required)
         if self._own_pool is not None:
             self._own_pool.set_block_time(self._block_time())
 
@@ -214,21 +222,21 @@ class SourceTree:
             return Poller.child_spec(
                 cast("PolledSource", self.source),
                 self.open_transactions,
-                options.policy,
+                self._policy,
                 self._status,
                 poll_interval=options.poll_interval,
                 registry=self._names.registry,
                 name=self._names.follower,
             )
-        required = options.confirmations
-        keep = (_FINALITY_BLOCKS if isinstance(required, str) else required) + MARGIN
+        required = [options.confirmations, *(rule.required for rule in self._policy.rules)]
+        keep = max(_FINALITY_BLOCKS if isinstance(each, str) else each for each in required)
         return Follower.child_spec(
             self.source,
             self.open_transactions,
-            options.policy,
+            self._policy,
             self._status,
             poll_interval=options.poll_interval,
-            keep=keep,
+            keep=keep + MARGIN,
             sweep_budget=options.sweep_budget,
             block_time=self._block_time,
             registry=self._names.registry,

@@ -36,7 +36,7 @@ from transaction_tracker.store.schema import counters, events, transactions
 _SHOWN = ("details", "expectation")
 _KEPT = ("source", "metadata", *_SHOWN)
 # Columns that the user can change at any time, also while a transition is being decided.
-_REGISTERED = ("required", "deadline", "revision")
+_REGISTERED = ("required", "required_by", "deadline", "revision")
 _SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
 # Compare and set: a row with another version is not changed.
 _WHERE = ("id", "version")
@@ -53,6 +53,7 @@ class _Registered(NamedTuple):
     """The values of ``_REGISTERED`` of a transaction."""
 
     required: str
+    required_by: str | None
     deadline: float | None
     revision: int
 
@@ -61,13 +62,21 @@ class _Registered(NamedTuple):
         tracked = event.tracked
         if tracked.revision == self.revision:
             return event
-        wanted = required(self.required)
+        # A rule can have raised the number in this event. Only the user's own number outweighs it.
+        by_user = self.required_by is None
+        wanted = required(self.required) if by_user else tracked.required
         by_depth = tracked.anchor is not None and tracked.state in ENDS.values()
         if by_depth and tracked.required != wanted:
             return None
         if tracked.state == "expired" and tracked.deadline != self.deadline:
             return None
-        after = replace(tracked, required=wanted, deadline=self.deadline, revision=self.revision)
+        after = replace(
+            tracked,
+            required=wanted,
+            required_by="request" if by_user else tracked.required_by,
+            deadline=self.deadline,
+            revision=self.revision,
+        )
         return replace(event, tracked=after)
 
 
