@@ -6,6 +6,7 @@ from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Fork, Kep
 from transaction_tracker.domain.change import UNCHANGED, RegistrationChange, Unchanged
 from transaction_tracker.domain.deadlines import Deadlines
 from transaction_tracker.domain.details import (
+    MAX_SYMBOL_CHARACTERS,
     NO_DETAILS,
     STANDARDS,
     Details,
@@ -13,6 +14,7 @@ from transaction_tracker.domain.details import (
     Output,
     Payment,
     Standard,
+    TokenUnit,
     Transfer,
 )
 from transaction_tracker.domain.errors import (
@@ -85,6 +87,7 @@ __all__ = [
     "MAX_METADATA_BYTES",
     "MAX_NONCE",
     "MAX_RAW_BYTES",
+    "MAX_SYMBOL_CHARACTERS",
     "NO_DETAILS",
     "REASONS",
     "STANDARDS",
@@ -140,6 +143,7 @@ __all__ = [
     "State",
     "Sweep",
     "Tag",
+    "TokenUnit",
     "Tracked",
     "TrackerError",
     "Transaction",

@@ -46,8 +46,8 @@ def strictest(
         payment: What the sender signed, as far as it is known.
         execution: What it did in its block, as far as it is known.
         is_in_block: Whether a block has it, with a result. Then an amount that no provider sends
-            in a readable form counts as reached: waiting longer is safe, and waiting without limit
-            would give whoever sends such a transaction a way to hold up its end.
+            in a readable form counts as reached: a longer wait is safe, and without this rule such
+            a payment would end too early, or never.
     """
     reached = [
         rule

@@ -10,12 +10,14 @@ from transaction_tracker.api import Following
 from transaction_tracker.domain import MARGIN
 from transaction_tracker.follower import (
     REBROADCASTER,
+    UNIT_READER,
     WATCHDOG,
     Follower,
     FollowerStatus,
     Poller,
     Rebroadcaster,
     Reports,
+    UnitReader,
     Watchdog,
 )
 from transaction_tracker.follower.rule_options import RuleOptions, rules_of
@@ -26,7 +28,7 @@ from transaction_tracker.service.metrics import blocks_behind
 from transaction_tracker.service.settings import Settings, SourceSettings
 from transaction_tracker.service.source_state import SourceState
 from transaction_tracker.service.starting import Boot, Connection
-from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
+from transaction_tracker.sources import ChainSource, PolledSource, has_blocks, has_tokens
 from transaction_tracker.sources.bitcoin import BitcoinSource
 from transaction_tracker.sources.bitcoin.networks import BLOCK_TIME_SECONDS
 from transaction_tracker.sources.ethereum import EthereumSource
@@ -140,6 +142,7 @@ class SourceTree:
                 name=self._labelled(WATCHDOG),
             ),
             *self._rebroadcaster(),
+            *self._unit_reader(),
         ]
 
     def following(self) -> Following:
@@ -248,6 +251,11 @@ class SourceTree:
             return []
         follower = self._names.follower
         return [Rebroadcaster.child_spec(self.source, follower, name=self._labelled(REBROADCASTER))]
+
+    def _unit_reader(self) -> list[ChildSpec]:
+        if not has_tokens(self.source):
+            return []
+        return [UnitReader.child_spec(self.source, name=self._labelled(UNIT_READER))]
 
     def _labelled(self, name: str) -> str:
         """Return the name of a process of this source, from that of the only source."""

@@ -22,7 +22,9 @@ from transaction_tracker.store import (
     expectations,
     objections,
     outbox,
+    token_units,
 )
+from transaction_tracker.store.details import Units
 from transaction_tracker.store.rows import (
     EVENT_COLUMNS,
     TRACKED_COLUMNS,
@@ -88,9 +90,9 @@ class _Kept(NamedTuple):
     details: str | None
     expectation: str | None
 
-    def after(self, event: Event) -> "_Kept":
-        """Return the values after an event."""
-        known = details.after(self.details, event)
+    def after(self, event: Event, units: Units) -> "_Kept":
+        """Return the values after an event, with the units of its tokens that are known."""
+        known = details.after(self.details, event, units)
         expectation = expectations.after(self.expectation, event, known)
         return self._replace(details=known, expectation=expectation)
 
@@ -133,7 +135,7 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     """
     before, registered = _rows(connection, steps)
     steps = _with_registration(steps, registered)
-    kept = _kept_after(steps, before)
+    kept = _kept_after(steps, before, token_units.note(connection, _tokens(steps, before)))
     stale = _move(connection, steps, kept) if steps else set()
     rows = [
         (*event_values(event), *values)
@@ -180,14 +182,24 @@ def _with_registration(
     return found
 
 
-def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept]) -> list[_Kept]:
+def _tokens(steps: Sequence[Event], before: Mapping[str, _Kept]) -> set[tuple[str, str]]:
+    """Return the tokens in events whose decimals can be unknown, with the name of the source."""
+    found: set[tuple[str, str]] = set()
+    for event in steps:
+        kept = before.get(event.tracked.key)
+        tokens = details.tokens_of(event) | details.open_tokens(kept and kept.details)
+        found |= {(event.tracked.source, token) for token in tokens}
+    return found
+
+
+def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept], units: Units) -> list[_Kept]:
     """Return the values of ``_KEPT`` after each event."""
     kept = dict(before)
     found: list[_Kept] = []
     for event in steps:
         # A transaction without a row is stale: its event is not written.
         known = kept.get(event.tracked.key, _Kept("", "{}", None, None))
-        kept[event.tracked.key] = known.after(event)
+        kept[event.tracked.key] = known.after(event, units)
         found.append(kept[event.tracked.key])
     return found
 
