@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Tracked,
         TrackerError,
     )
+    from transaction_tracker.follower.rule_options import RuleOptions
     from transaction_tracker.providers import ProviderSettings
     from transaction_tracker.service import (
         Settings,
@@ -49,6 +50,7 @@ __all__ = [
     "ProviderSettings",
     "Reason",
     "Registration",
+    "RuleOptions",
     "Settings",
     "Source",
     "SourceError",
@@ -85,6 +87,7 @@ _MODULES = {
         "TrackerError",
     ),
     "delivery.listener": ("StoredEvent",),
+    "follower.rule_options": ("RuleOptions",),
     "providers": ("ProviderSettings",),
     "sources": ("ChainSource", "Source", "SourceError", "WrongChainError"),
     "sources.ethereum": ("EthereumSource",),

@@ -8,7 +8,14 @@ import pytest
 
 from transaction_tracker.api.registering import CheckedItem, check_items, read_items
 from transaction_tracker.delivery import payload
-from transaction_tracker.domain import Difference, Event, Expectation, Tracked, Transfer
+from transaction_tracker.domain import (
+    Difference,
+    Event,
+    Expectation,
+    TokenUnit,
+    Tracked,
+    Transfer,
+)
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import OpenTransactions
 from transaction_tracker.store.details import NAMES, OUTPUT_NAMES
@@ -110,7 +117,7 @@ async def test_transaction_without_details_has_none(client: Client) -> None:
     assert (found["details"], found["expectation"]) == (None, None)
     (event,) = found["history"]
     assert (event["details"], event["expectation"]) == (None, None)
-    assert event["payload_version"] == 3
+    assert event["payload_version"] == 4
 
 
 def test_webhook_has_what_was_stored_with_its_event() -> None:
@@ -132,7 +139,8 @@ async def test_description_has_the_names_that_are_stored(client: Client) -> None
         {"sender": "from", "recipient": "to"}.get(field.name, field.name)
         for field in fields(Transfer)
     }
-    assert set(schemas["TransferView"]["properties"]) == transfer
+    unit = {field.name for field in fields(TokenUnit)}
+    assert set(schemas["TransferView"]["properties"]) == transfer - {"unit"} | unit
     differences = {field.name for field in fields(Difference)}
     assert set(schemas["DifferenceView"]["properties"]) == differences
     assert set(schemas["ExpectedView"]["properties"]) == {

@@ -150,3 +150,30 @@ class TestRaw:
         assert "raw: cannot decode it: expected a list of 12 fields" in refused.err
         assert "cannot read" in missing.err
         assert "does not send transactions" in sent.err
+
+
+def test_amount_is_shown_with_the_decimals_of_its_token() -> None:
+    transfer = {
+        "standard": "erc20",
+        "token": "0x7",
+        "from": "0xa",
+        "to": "0xb",
+        "value": "1250000",
+        "token_id": None,
+        "decimals": 6,
+        "symbol": "USDC",
+    }
+    found = [{}, {"decimals": 0}, {"symbol": None}, {"decimals": None, "symbol": None}]
+
+    lines = [
+        line
+        for change in found
+        for line in payments.transfers({"details": {"transfers": [transfer | change]}})
+    ]
+
+    assert lines == [
+        "erc20 1.25 USDC (1250000) of 0x7 from 0xa to 0xb",
+        "erc20 1,250,000 USDC (1250000) of 0x7 from 0xa to 0xb",
+        "erc20 1.25 (1250000) of 0x7 from 0xa to 0xb",
+        "erc20 1250000 of 0x7 from 0xa to 0xb",
+    ]

@@ -14,11 +14,13 @@ from transaction_tracker.domain import (
     Expectation,
     NotTrackedError,
     Payment,
+    Registration,
     RegistrationChange,
+    Rule,
     Tracked,
     Transfer,
 )
-from transaction_tracker.store import changing, feed, reading
+from transaction_tracker.store import changing, feed, reading, registering
 from transaction_tracker.store.details import MAX_TRANSFERS
 from transaction_tracker.store.pages import TransactionRecord, transaction_page
 
@@ -178,6 +180,33 @@ def test_end_stays_if_only_the_deadline_has_changed(run: Run, pending: Tracked) 
     change(run, deadline=9e9)
 
     assert commit(run, events=(event,)).events[0].tracked.state == "confirmed"
+
+
+def test_rule_that_was_being_decided_outlasts_a_change_of_the_deadline(run: Run) -> None:
+    run(registering.register, [Registration("tx", 3, required_by="setting")])
+    before, rule = run(reading.load, "tx"), Rule(30, 1)
+    event = mined(before)
+    raised = replace(event, tracked=replace(event.tracked, required=30, required_by=rule))
+
+    change(run, deadline=9e9)
+    commit(run, events=(raised, confirmed(raised.tracked)))
+
+    after = run(reading.load, "tx")
+    assert (after.state, after.required, after.required_by) == ("confirmed", 30, rule)
+    assert after.deadline == 9e9
+
+
+def test_number_of_the_user_outweighs_a_rule_that_was_being_decided(run: Run) -> None:
+    run(registering.register, [Registration("tx", 3, required_by="setting")])
+    before = run(reading.load, "tx")
+    event = mined(before)
+    raised = replace(event, tracked=replace(event.tracked, required=30, required_by=Rule(30, 1)))
+
+    change(run, required=3)
+    commit(run, events=(raised,))
+
+    after = run(reading.load, "tx")
+    assert (after.state, after.required, after.required_by) == ("mined", 3, "request")
 
 
 def test_expiry_at_the_old_deadline_is_not_stored(run: Run, pending: Tracked) -> None:

@@ -99,6 +99,8 @@ def test_each_event_says_who_paid_whom_how_much() -> None:
                     "to": SHOP,
                     "value": "5",
                     "token_id": None,
+                    "decimals": None,
+                    "symbol": None,
                 }
             ],
             "transfer_count": 1,

@@ -46,6 +46,7 @@ class Chain:
         chain_id: Chain id, as ``eth_chainId`` returns it.
         seed: Any printable value; all hashes and addresses depend on it.
         accounts: Number of development accounts, each with a billion ether.
+        wallets: Addresses of further accounts, whose keys the program has, with as much ether.
         genesis_time: Unix time of block 0.
         interval: Seconds between the timestamps of two blocks. Timestamps are whole seconds: with
             an interval below 1, several blocks have the same one.
@@ -66,6 +67,7 @@ class Chain:
         chain_id: int = 31337,
         seed: object = 0,
         accounts: int = 10,
+        wallets: Sequence[str] = (),
         genesis_time: int = 1_700_000_000,
         interval: float = 12,
         base_fee: int = GWEI,
@@ -77,8 +79,9 @@ class Chain:
         self.chain_id = chain_id
         self.rules = rules
         self.forks: list[Chain] = []
-        self.accounts: tuple[str, ...] = tuple(
-            address("account", seed, index) for index in range(accounts)
+        self.accounts: tuple[str, ...] = (
+            *(address("account", seed, index) for index in range(accounts)),
+            *wallets,
         )
         self._senders = frozenset(self.accounts)
         self.base_fee = base_fee

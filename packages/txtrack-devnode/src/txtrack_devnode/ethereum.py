@@ -1,8 +1,9 @@
 """The ``eth_``, ``net_`` and ``web3_`` methods."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import TypeAlias
 
 import orjson
 
@@ -12,6 +13,7 @@ from txtrack_devnode.calls import call, payload
 from txtrack_devnode.chain import GWEI, Chain
 from txtrack_devnode.logs import find_logs
 from txtrack_devnode.rpc import INVALID_PARAMS, SERVER_ERROR, Method, RpcError
+from txtrack_devnode.transaction import Transaction
 from txtrack_devnode.view import ChainView, at_or_below
 from txtrack_devnode.wire import (
     block_json,
@@ -32,19 +34,27 @@ _TRANSACTION_FIELDS = (
     *_FEE_FIELDS,
     *_IGNORED_FIELDS,
 )
+# Reads a signed transaction in hexadecimal, or raises ``ChainError``.
+ReadRaw: TypeAlias = Callable[[str], Transaction]
 _FILTER_FIELDS = ("fromBlock", "toBlock", "blockHash", "address", "topics")
 
 
 class EthereumMethods:
     """Methods that read one chain or send transactions to it.
 
+    Args:
+        chain: The chain.
+        read_raw: Function that reads a signed transaction, in hexadecimal. Default: signed
+            transactions are refused.
+
     Attributes:
         state: State that the methods read: the chain, or a view of it for a node that lags.
     """
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, read_raw: ReadRaw | None = None) -> None:
         self.state: Chain | ChainView = chain
         self._chain = chain
+        self._read_raw = read_raw
         # A block never changes, so its JSON can be cached.
         self._block = lru_cache(_CACHED_BLOCKS)(_write_block)
         self._receipts = lru_cache(_CACHED_BLOCKS)(_write_receipts)
@@ -166,10 +176,17 @@ class EthereumMethods:
         ).hash
 
     def send_raw(self, raw: object, /) -> object:
-        """Return an error: checking a signature needs an elliptic curve that Python lacks."""
-        params.data(raw)
-        message = "this node does not accept signed transactions: use eth_sendTransaction"
-        raise RpcError(SERVER_ERROR, message)
+        """Add a signed transaction to the pool, if the node has a function that reads it.
+
+        Checking a signature needs an elliptic curve, which Python does not have.
+        """
+        data = params.data(raw)
+        if self._read_raw is None:
+            message = "this node does not accept signed transactions: use eth_sendTransaction"
+            raise RpcError(SERVER_ERROR, message)
+        tx = self._read_raw(data)
+        self._chain.add(tx)
+        return tx.hash
 
     def _check_chain(self, chain_id: int | None) -> None:
         if chain_id not in (None, self._chain.chain_id):

@@ -12,7 +12,7 @@ from aiohttp import web
 from txtrack_devnode.block import Block
 from txtrack_devnode.chain import Chain, ChainError
 from txtrack_devnode.controls import ControlMethods
-from txtrack_devnode.ethereum import EthereumMethods
+from txtrack_devnode.ethereum import EthereumMethods, ReadRaw
 from txtrack_devnode.fault_controls import FaultMethods
 from txtrack_devnode.faults import FaultInjector
 from txtrack_devnode.listener import MAX_BODY_BYTES, HttpListener
@@ -36,6 +36,8 @@ class DevelopmentNode:
         block_time: Seconds between blocks. Default: blocks are mined only on request.
         chain: An existing chain, in place of a new one with ``chain_id``.
         seed: Any printable value; it decides which requests a fault with a probability hits.
+        read_raw: Function that reads a signed transaction, for ``eth_sendRawTransaction``. Default:
+            the node refuses signed transactions, because it cannot check a signature.
 
     Attributes:
         chain: The chain that the node is on; faults do not change it.
@@ -55,6 +57,7 @@ class DevelopmentNode:
         block_time: float | None = None,
         chain: Chain | None = None,
         seed: object = 0,
+        read_raw: ReadRaw | None = None,
     ) -> None:
         if block_time is not None and block_time <= 0:
             raise ValueError(f"block_time must be over 0 seconds or None, got {block_time!r}")
@@ -68,7 +71,7 @@ class DevelopmentNode:
         self._stop_watching: Callable[[], None] | None = None
         self._miner: asyncio.Task[None] | None = None
         self._death: asyncio.Task[None] | None = None
-        ethereum = EthereumMethods(self.chain)
+        ethereum = EthereumMethods(self.chain, read_raw)
         self._handler = RequestHandler(self.chain, ethereum, self.faults, self._die_for)
         self._dispatcher = Dispatcher(
             {

@@ -6,7 +6,7 @@ Neither frozen nor with slots: such a dataclass is made and written in 60 % of t
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import orjson
 from pydantic import Field, WithJsonSchema
@@ -23,7 +23,7 @@ from transaction_tracker.delivery.payload import (
     TransitionView,
     fragment,
 )
-from transaction_tracker.domain import Flag, Required, State
+from transaction_tracker.domain import Flag, Required, RequiredBy, Rule, State
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.pages import TransactionRecord
 
@@ -70,6 +70,26 @@ class EventView(TransitionView):
 
 
 @dataclass(kw_only=True)
+class RuleView:
+    """The rule that chose what makes the state final."""
+
+    token: Annotated[
+        str | None, Field(description="Contract of the token; null for the chain's coin.")
+    ]
+    value: Annotated[
+        str, Field(description="Minimum amount in the smallest unit, as decimal text.")
+    ]
+    confirmations: Required
+
+    @classmethod
+    def of(cls, chosen: RequiredBy) -> Self | None:
+        """Return the shape of a rule; ``None`` if no rule has chosen."""
+        if not isinstance(chosen, Rule):
+            return None
+        return cls(token=chosen.token, value=str(chosen.value), confirmations=chosen.required)
+
+
+@dataclass(kw_only=True)
 class TransactionView:
     """Current state of a transaction."""
 
@@ -84,6 +104,14 @@ class TransactionView:
     required: Annotated[
         Required, Field(description="Required confirmations, or a tag of the chain.")
     ]
+    required_by: Annotated[
+        Literal["request", "setting", "rule"],
+        Field(
+            description="Who chose `required`: the registration or a change of it, the setting of "
+            "the source, or `rule`. Of a transaction of an older version without rules: request."
+        ),
+    ]
+    rule: RuleView | None
     confirmations: Annotated[int, Field(description="Confirmations at the time of the request.")]
     flags: list[Flag]
     provider_degraded: Annotated[
@@ -192,7 +220,7 @@ def event_view(entry: EventRecord) -> EventView:
 
 
 def _transaction(kept: TransactionRecord, confirmations: int, degraded: bool) -> dict[str, Any]:
-    tracked = kept.tracked
+    tracked, by = kept.tracked, kept.tracked.required_by
     return {
         "id": tracked.key,
         "hash": tracked.hash,
@@ -201,6 +229,8 @@ def _transaction(kept: TransactionRecord, confirmations: int, degraded: bool) ->
         "final": tracked.final,
         "version": tracked.version,
         "required": tracked.required,
+        "required_by": "rule" if isinstance(by, Rule) else by,
+        "rule": RuleView.of(by),
         "confirmations": confirmations,
         "flags": sorted(tracked.flags),
         "provider_degraded": degraded,

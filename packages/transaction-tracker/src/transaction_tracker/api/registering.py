@@ -36,6 +36,7 @@ from transaction_tracker.domain import (
     InvalidTransactionError,
     Registration,
     Required,
+    RequiredBy,
     State,
     Tag,
     Transaction,
@@ -168,7 +169,8 @@ class RegistrationIn(BaseModel):
     confirmations: Confirmations = Field(
         None,
         description="Number of confirmations that make the state final, or a tag of the chain. "
-        "Default: the service's setting.",
+        "Default: the service's setting, or more if one of its rules requires it once the amount "
+        "is known.",
     )
     expires_in: float | None = Field(
         None,
@@ -363,7 +365,7 @@ def _registration(wanted: RegistrationIn, sources: _Sources, now: float) -> Regi
     place, known = _name(wanted, sources)
     context = place.context
     sends = _sends_again(wanted, context)
-    required = checked_required(wanted.confirmations, context)
+    required, required_by = _chosen(wanted.confirmations, known, context)
     expectation = checked_expectation(wanted.expect, context)
     return Registration(
         place.id,
@@ -376,7 +378,17 @@ def _registration(wanted: RegistrationIn, sources: _Sources, now: float) -> Regi
         wanted.raw if sends else None,
         context.source.name,
         place.given,
+        required_by,
     )
+
+
+def _chosen(
+    confirmations: Required | None, known: Transaction | None, context: TrackerContext
+) -> tuple[Required, RequiredBy]:
+    try:
+        return context.chosen(confirmations, known)
+    except ValueError as error:
+        raise InvalidFieldError(str(error), "confirmations") from None
 
 
 def _sends_again(wanted: RegistrationIn, context: TrackerContext) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from transaction_tracker.domain import Flag, Policy, Reason, State, Tracked
+from transaction_tracker.domain import Flag, Policy, Reason, Rule, State, Tracked
 
 WaitsFor = Literal[
     "first_answer",  # the first answer of the source about the transaction
@@ -155,7 +155,14 @@ def _notes(tracked: Tracked, situation: Situation) -> tuple[str, ...]:
     if tracked.deadline is not None and tracked.unplaced and tracked.deadline > situation.now:
         left = duration(tracked.deadline - situation.now)
         notes.append(f"It expires in {left} if no block includes it by then.")
+    if isinstance(tracked.required_by, Rule):
+        notes.append(_rule(tracked.required_by))
     return tuple(notes)
+
+
+def _rule(rule: Rule) -> str:
+    needed = rule.required if isinstance(rule.required, str) else f"{rule.required} confirmations"
+    return f"The rule for {rule} requires {needed}."
 
 
 def duration(seconds: float) -> str:

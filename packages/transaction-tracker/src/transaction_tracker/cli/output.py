@@ -235,6 +235,17 @@ def amount(wei: int) -> str:
     return f"{ether} ether ({gwei} gwei, {wei} wei)"
 
 
+def token_amount(value: int, decimals: int, symbol: str | None) -> str:
+    """Format an amount of a token without rounding, with the name that its contract gives itself.
+
+    Args:
+        value: Amount in the smallest unit.
+        decimals: Number of decimals.
+        symbol: Short name.
+    """
+    return " ".join(filter(None, [_scaled(value, decimals), symbol]))
+
+
 def _scaled(wei: int, digits: int) -> str:
     value = Decimal(wei).scaleb(-digits, _EXACT)
     text = format(value, ",f")

@@ -45,7 +45,7 @@ def transfers(transaction: Facts) -> Iterator[str]:
     details = transaction.get("details") or {}
     shown = details.get("transfers") or ()
     for each in shown:
-        amount = "" if each["value"] is None else f" {each['value']} of"
+        amount = "" if each["value"] is None else f" {_amount(each)} of"
         token = "" if each["token_id"] is None else f" id {each['token_id']}"
         yield (
             f"{each['standard']}{amount} {each['token']}{token} from {each['from']} to {each['to']}"
@@ -53,3 +53,11 @@ def transfers(transaction: Facts) -> Iterator[str]:
     left_out = (details.get("transfer_count") or 0) - len(shown)
     if left_out > 0:
         yield f"and {left_out:,} more token transfers"
+
+
+def _amount(transfer: Facts) -> str:
+    """Return the amount of a transfer, for people too where its decimals are known."""
+    value, decimals = transfer["value"], transfer.get("decimals")
+    if decimals is None:
+        return str(value)
+    return f"{output.token_amount(int(value), decimals, transfer.get('symbol'))} ({value})"

@@ -14,8 +14,9 @@ from transaction_tracker.store.feed import EventRecord
 
 TEST_TYPE = "transaction_tracker.test"
 
-# 1 had neither details nor an expectation, 2 had neither hash nor caip_id.
-PAYLOAD_VERSION = 3
+# 1 had neither details nor an expectation, 2 had neither hash nor caip_id, 3 had no decimals and
+# symbols of tokens.
+PAYLOAD_VERSION = 4
 
 # Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
 # contain, are percent-encoded.
@@ -94,12 +95,27 @@ class TransferView:
         str | None,
         Field(
             description="Amount in the token's smallest unit, as decimal text; null for ERC-721. "
-            "The token's contract says how many decimals it has."
+            "`decimals` says where its point is."
         ),
     ]
     token_id: Annotated[
         str | None, Field(description="Id within the contract, as decimal text; null for ERC-20.")
     ]
+    decimals: Annotated[
+        int | None,
+        Field(
+            description="Number of decimals of `value`, as the token's contract says; null while "
+            "it is unknown, and except for ERC-20. An event keeps what was known when it was "
+            "written."
+        ),
+    ] = None
+    symbol: Annotated[
+        str | None,
+        Field(
+            description="Short name, as the token's contract says. Any contract can have any name: "
+            "`token` says which token it is."
+        ),
+    ] = None
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,7 @@ from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Fork, Kep
 from transaction_tracker.domain.change import UNCHANGED, RegistrationChange, Unchanged
 from transaction_tracker.domain.deadlines import Deadlines
 from transaction_tracker.domain.details import (
+    MAX_SYMBOL_CHARACTERS,
     NO_DETAILS,
     STANDARDS,
     Details,
@@ -13,6 +14,7 @@ from transaction_tracker.domain.details import (
     Output,
     Payment,
     Standard,
+    TokenUnit,
     Transfer,
 )
 from transaction_tracker.domain.errors import (
@@ -55,6 +57,7 @@ from transaction_tracker.domain.registration import (
     Registration,
     check_required,
 )
+from transaction_tracker.domain.rules import RequiredBy, Rule, rank, strictest
 from transaction_tracker.domain.states import (
     ANCHORED,
     ENDS,
@@ -85,6 +88,7 @@ __all__ = [
     "MAX_METADATA_BYTES",
     "MAX_NONCE",
     "MAX_RAW_BYTES",
+    "MAX_SYMBOL_CHARACTERS",
     "NO_DETAILS",
     "REASONS",
     "STANDARDS",
@@ -131,6 +135,8 @@ __all__ = [
     "Rejected",
     "Reported",
     "Required",
+    "RequiredBy",
+    "Rule",
     "Seen",
     "Sighting",
     "Standard",
@@ -138,6 +144,7 @@ __all__ = [
     "State",
     "Sweep",
     "Tag",
+    "TokenUnit",
     "Tracked",
     "TrackerError",
     "Transaction",
@@ -152,7 +159,9 @@ __all__ = [
     "compare",
     "decide",
     "local_id",
+    "rank",
     "reregistered",
     "split_caip_id",
+    "strictest",
     "transition",
 ]

@@ -8,6 +8,22 @@ Standard: TypeAlias = Literal["erc20", "erc721", "erc1155"]
 STANDARDS: tuple[Standard, ...] = get_args(Standard)
 
 
+MAX_SYMBOL_CHARACTERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUnit:
+    """How the amounts of a token are shown to people, as its contract says.
+
+    Attributes:
+        decimals: Number of decimals of an amount in the token's smallest unit.
+        symbol: Short name; any contract can have any name. ``None`` without a valid one.
+    """
+
+    decimals: int
+    symbol: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """One transfer of a token.
@@ -21,6 +37,7 @@ class Transfer:
         recipient: Account that gets the token; the zero address for a destroyed token.
         value: Amount in the token's smallest unit; ``None`` for ERC-721.
         token_id: Id of the token within its contract; ``None`` for ERC-20.
+        unit: How its amount is shown; ``None`` while that is unknown, and except for ERC-20.
     """
 
     index: int
@@ -30,6 +47,7 @@ class Transfer:
     recipient: str
     value: int | None = None
     token_id: int | None = None
+    unit: TokenUnit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,19 @@
-"""How long a transaction can be in no block before its state gets worse."""
+"""What decides about a transaction besides the facts: time limits, and rules by amount."""
 
 from dataclasses import dataclass
+
+from transaction_tracker.domain.rules import Rule
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Time limits for transactions in no block.
+    """Time limits for transactions in no block, and rules about confirmations.
 
     Attributes:
         drop_blocks: Number of blocks for which a transaction must be missing before it is dropped.
         drop_seconds: Seconds for which it must be missing as well.
         stuck_seconds: Seconds for which it must be pending before it is flagged as stuck.
+        rules: Rules by token and amount, which raise the required confirmations.
 
     Raises:
         ValueError: A value is negative.
@@ -19,6 +22,7 @@ class Policy:
     drop_blocks: int = 24
     drop_seconds: float = 300.0
     stuck_seconds: float = 600.0
+    rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("drop_blocks", "drop_seconds", "stuck_seconds"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from transaction_tracker.domain.expectation import Expectation
 from transaction_tracker.domain.facts import Transaction
+from transaction_tracker.domain.rules import RequiredBy
 from transaction_tracker.domain.states import TAGS, Required
 
 MAX_CONFIRMATIONS = 10_000
@@ -31,6 +32,7 @@ class Registration:
         raw: The signed transaction in hexadecimal, if it can be sent again when it is missing.
         source: Name of the source in the database; empty if there is only one.
         given: The id as the user gave it, if that is not ``id``.
+        required_by: Who chose ``required``: no rule changes what the request asks for.
 
     Raises:
         ValueError: A value is invalid; the message names it.
@@ -46,6 +48,7 @@ class Registration:
     raw: str | None = field(default=None, repr=False)
     source: str = ""
     given: str | None = None
+    required_by: RequiredBy = "request"
 
     def __post_init__(self) -> None:
         check_required(self.required)

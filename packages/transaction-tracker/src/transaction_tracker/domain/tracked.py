@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from transaction_tracker.domain.caip import caip_id
 from transaction_tracker.domain.details import NO_DETAILS, Details
 from transaction_tracker.domain.facts import BlockRef, Outcome
+from transaction_tracker.domain.rules import RequiredBy
 from transaction_tracker.domain.states import (
     ANCHORED,
     TERMINAL,
@@ -52,6 +53,8 @@ class Tracked:
         source: Name of its source in the database; empty if it is not known.
         given: The id as it was registered, if that is not ``id``: with the chain id, because
             another source can have a transaction with the same id.
+        required_by: Who chose ``required``. ``"request"`` also for a transaction of a version that
+            had no rules: what was required of it stays.
     """
 
     id: str
@@ -80,6 +83,7 @@ class Tracked:
 
     source: str = field(default="", compare=False)
     given: str | None = field(default=None, compare=False)
+    required_by: RequiredBy = "request"
 
     @property
     def key(self) -> str:

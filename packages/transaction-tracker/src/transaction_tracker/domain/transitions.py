@@ -23,12 +23,14 @@ from transaction_tracker.domain.facts import (
 )
 from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.registration import Registration
+from transaction_tracker.domain.rules import Rule, rank, strictest
 from transaction_tracker.domain.states import (
     ANCHORED,
     ENDS,
     TERMINAL,
     Flag,
     Reason,
+    Required,
     State,
     at_least,
 )
@@ -90,6 +92,7 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
         revision=tracked.revision,
         source=tracked.source,
         given=tracked.given,
+        required_by=registration.required_by,
     )
     return Event(tracked.state, after)
 
@@ -119,7 +122,7 @@ def _apply(tracked: Tracked, observation: Observation, policy: Policy) -> _Chang
         case Seen():
             return _seen(tracked, observation, policy)
         case Included():
-            return _included(tracked, observation)
+            return _included(tracked, observation, policy)
         case Overtaken():
             return _overtaken(tracked, observation)
         case Orphaned(block, at):
@@ -160,7 +163,11 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> _Changes:
     if tracked.waits_for_depth:
         return {}
     since = seen.at if tracked.waiting_since is None else tracked.waiting_since
+    rule = None
+    if tracked.state != "pending" or tracked.content is None:
+        rule = strictest(policy.rules, seen.transaction.payment)
     return {
+        **_raised(tracked, tracked.required, rule),
         **_content_of(tracked, seen.transaction),
         "state": "pending",
         "waiting_since": since,
@@ -180,7 +187,7 @@ def _waiting_flags(seen: Seen, since: float, policy: Policy) -> frozenset[Flag]:
     return frozenset(flag for flag, raised in flags.items() if raised)
 
 
-def _included(tracked: Tracked, included: Included) -> _Changes:
+def _included(tracked: Tracked, included: Included, policy: Policy) -> _Changes:
     # Some chains list one hash in two blocks. Only a reorganisation takes a transaction out of its
     # block: applying the second inclusion would restart its confirmations, again and again.
     if tracked.state in _MINED and tracked.anchor != included.block:
@@ -193,7 +200,11 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     changes = {
         **_clear_waiting(tracked),
         **_content_of(tracked, included.transaction),
-        "required": at_least(tracked.required, included.transaction.min_confirmations),
+        **_raised(
+            tracked,
+            at_least(tracked.required, included.transaction.min_confirmations),
+            _rule_in_block(tracked, included, policy),
+        ),
         "state": "mined_reverted" if reverted else "mined",
         "anchor": included.block,
         # The event has the execution. Kept here, it would use memory for each open transaction.
@@ -205,6 +216,32 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     if outcome is None:
         changes["flags"] |= _STATUS_UNKNOWN
     return changes
+
+
+def _rule_in_block(tracked: Tracked, included: Included, policy: Policy) -> Rule | None:
+    """Return the rule for what a transaction did in its block; ``None`` if it is judged already.
+
+    Judged once for each block and each result there: a rule that is new in the configuration must
+    not change what was told of a transaction in the same block.
+    """
+    outcome, known = included.outcome, tracked.outcome
+    if outcome is None:  # it cannot end, and is judged when its result is known
+        return None
+    is_same_block = tracked.state in _MINED and tracked.anchor == included.block
+    if is_same_block and known is not None and known.effects == outcome.effects:
+        return None
+    payment = included.transaction.payment
+    return strictest(policy.rules, payment, outcome.execution, is_in_block=True)
+
+
+def _raised(tracked: Tracked, required: Required, rule: Rule | None) -> _Changes:
+    """Return what makes the state final: ``required``, or what a rule requires if that is more.
+
+    Never less than before, because that was told. What the user asks for outweighs each rule.
+    """
+    if rule is None or tracked.required_by == "request" or rank(rule.required) <= rank(required):
+        return {"required": required}
+    return {"required": rule.required, "required_by": rule}
 
 
 def _overtaken(tracked: Tracked, overtaken: Overtaken) -> _Changes:

@@ -4,17 +4,20 @@ from transaction_tracker.follower.poller import Poller
 from transaction_tracker.follower.process import Follower
 from transaction_tracker.follower.rebroadcaster import REBROADCASTER, Rebroadcaster
 from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.unit_reader import UNIT_READER, UnitReader
 from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.follower.watchdog import WATCHDOG, Reports, Watchdog
 
 __all__ = [
     "REBROADCASTER",
+    "UNIT_READER",
     "WATCHDOG",
     "Follower",
     "FollowerStatus",
     "Poller",
     "Rebroadcaster",
     "Reports",
+    "UnitReader",
     "Verdict",
     "Watchdog",
 ]

@@ -13,6 +13,12 @@ from transaction_tracker.follower.options import (
     source_name,
     unnamed_chain,
 )
+from transaction_tracker.follower.rule_options import (
+    MAX_RULES,
+    RuledSource,
+    RuleOptions,
+    rule_conflicts,
+)
 from transaction_tracker.options import Section, option
 from transaction_tracker.options.values import AllowedHosts, Seconds
 from transaction_tracker.providers import ProviderSettings
@@ -85,6 +91,12 @@ class Settings(_Nodes):
         "a list of SourceSettings",
         "Several sources, each with its own nodes; instead of the options of one chain.",
     )
+    rules: tuple[RuleOptions, ...] = option(
+        (),
+        f"a list of up to {MAX_RULES} RuleOptions",
+        "Rules by token and amount: payments that need more confirmations.",
+        max_length=MAX_RULES,
+    )
     database: AnyDatabase = database()
     migrate: bool = option(
         True,
@@ -120,3 +132,13 @@ class Settings(_Nodes):
             yield "sources", message
         for place, name, message in overlapping_ids(self.sources):
             yield "sources", f"of {self.sources[place].name!r}: {name} {message}"
+        for place, name, message in rule_conflicts(self.rules, self._ruled_sources()):
+            yield f"rules.{place}.{name}", message
+
+    def _ruled_sources(self) -> dict[str | None, RuledSource]:
+        if not self.sources:
+            return {None: RuledSource(self.type, self)}
+        return {
+            source.name: RuledSource("http" if source.http else source.type, source)
+            for source in self.sources
+        }

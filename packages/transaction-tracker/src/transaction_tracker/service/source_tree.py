@@ -1,5 +1,6 @@
 """One source of the service: its processes, and what outlives them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -9,14 +10,17 @@ from transaction_tracker.api import Following
 from transaction_tracker.domain import MARGIN
 from transaction_tracker.follower import (
     REBROADCASTER,
+    UNIT_READER,
     WATCHDOG,
     Follower,
     FollowerStatus,
     Poller,
     Rebroadcaster,
     Reports,
+    UnitReader,
     Watchdog,
 )
+from transaction_tracker.follower.rule_options import RuleOptions, rules_of
 from transaction_tracker.providers import Pool, ProviderSettings, SubscriptionTimeouts
 from transaction_tracker.providers.choice import best_head
 from transaction_tracker.providers.clients import bitcoin_client, ethereum_client
@@ -24,7 +28,7 @@ from transaction_tracker.service.metrics import blocks_behind
 from transaction_tracker.service.settings import Settings, SourceSettings
 from transaction_tracker.service.source_state import SourceState
 from transaction_tracker.service.starting import Boot, Connection
-from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
+from transaction_tracker.sources import ChainSource, PolledSource, has_blocks, has_tokens
 from transaction_tracker.sources.bitcoin import BitcoinSource
 from transaction_tracker.sources.bitcoin.networks import BLOCK_TIME_SECONDS
 from transaction_tracker.sources.ethereum import EthereumSource
@@ -50,6 +54,7 @@ class SourceTree:
         pool: Provider pool. Default: a pool for ``endpoints``, if there is no other source.
         endpoints: The nodes of the chain.
         label: Name of the source in the configuration; ``None`` for the only source.
+        rules: Rules by token and amount, of all sources.
         listens: Whether there is an ``on_event`` callback.
 
     Attributes:
@@ -69,6 +74,7 @@ class SourceTree:
         pool: Pool | None = None,
         endpoints: tuple[ProviderSettings, ...] = (),
         label: str | None = None,
+        rules: Sequence[RuleOptions] = (),
         listens: bool = False,
     ) -> None:
         self._options = options
@@ -79,6 +85,8 @@ class SourceTree:
         self._own_pool: Pool | None = None
         self.source: ChainSource | PolledSource = source or self._chain(endpoints)
         self.open_transactions: OpenTransactions = OpenTransactions()
+        kind = options.type if has_blocks(self.source) else "http"
+        self._policy = replace(options.policy, rules=rules_of(rules, label, kind))
         self._status = FollowerStatus(self._best_head)
         self._reports = Reports(label)
         self.state: SourceState = SourceState(label)
@@ -86,7 +94,7 @@ class SourceTree:
             self.source,
             self.open_transactions,
             options.confirmations,
-            options.policy,
+            self._policy,
             options.expires_after,
             options.follow_repriced,
             options.rebroadcast,
@@ -134,6 +142,7 @@ class SourceTree:
                 name=self._labelled(WATCHDOG),
             ),
             *self._rebroadcaster(),
+            *self._unit_reader(),
         ]
 
     def following(self) -> Following:
@@ -205,6 +214,8 @@ class SourceTree:
         """Check the settings against the chain, and set the block time of our own pool."""
         if has_blocks(self.source):
             self.source.check_required(self._options.confirmations)
+            for rule in self._policy.rules:
+                self.source.check_required(rule.required)
         if self._own_pool is not None:
             self._own_pool.set_block_time(self._block_time())
 
@@ -214,21 +225,21 @@ class SourceTree:
             return Poller.child_spec(
                 cast("PolledSource", self.source),
                 self.open_transactions,
-                options.policy,
+                self._policy,
                 self._status,
                 poll_interval=options.poll_interval,
                 registry=self._names.registry,
                 name=self._names.follower,
             )
-        required = options.confirmations
-        keep = (_FINALITY_BLOCKS if isinstance(required, str) else required) + MARGIN
+        required = [options.confirmations, *(rule.required for rule in self._policy.rules)]
+        keep = max(_FINALITY_BLOCKS if isinstance(each, str) else each for each in required)
         return Follower.child_spec(
             self.source,
             self.open_transactions,
-            options.policy,
+            self._policy,
             self._status,
             poll_interval=options.poll_interval,
-            keep=keep,
+            keep=keep + MARGIN,
             sweep_budget=options.sweep_budget,
             block_time=self._block_time,
             registry=self._names.registry,
@@ -240,6 +251,11 @@ class SourceTree:
             return []
         follower = self._names.follower
         return [Rebroadcaster.child_spec(self.source, follower, name=self._labelled(REBROADCASTER))]
+
+    def _unit_reader(self) -> list[ChildSpec]:
+        if not has_tokens(self.source):
+            return []
+        return [UnitReader.child_spec(self.source, name=self._labelled(UNIT_READER))]
 
     def _labelled(self, name: str) -> str:
         """Return the name of a process of this source, from that of the only source."""

@@ -190,13 +190,20 @@ class TransactionTrackerApplication(Application):
                     source=None if options.http is None else HttpPollingSource.of(options.http),
                     endpoints=options.endpoints,
                     label=options.name,
+                    rules=settings.rules,
                     listens=listens,
                 )
                 for options in settings.sources
             )
-        endpoints = settings.endpoints
         return (
-            SourceTree(settings, source=source, pool=pool, endpoints=endpoints, listens=listens),
+            SourceTree(
+                settings,
+                source=source,
+                pool=pool,
+                endpoints=settings.endpoints,
+                rules=settings.rules,
+                listens=listens,
+            ),
         )
 
     def _sources(self) -> list[ChildSpec]:

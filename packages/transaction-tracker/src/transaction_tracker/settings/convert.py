@@ -23,6 +23,7 @@ def application_settings(configuration: Configuration) -> Settings:
         type="bitcoin" if source.type == "bitcoin" else "ethereum",
         providers=configuration.providers,
         sources=tuple(map(_source_settings, configuration.sources)),
+        rules=configuration.rules,
         database=configuration.database.url,
         web=web_options(configuration),
         allow_private=configuration.webhooks.allow_private,

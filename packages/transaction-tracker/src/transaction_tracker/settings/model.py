@@ -14,6 +14,7 @@ from transaction_tracker.alerts import AlertOptions
 from transaction_tracker.api.options import WebSection
 from transaction_tracker.delivery.options import WebhooksSection
 from transaction_tracker.follower.options import SourceSection, source_name
+from transaction_tracker.follower.rule_options import MAX_RULES, RuleOptions
 from transaction_tracker.options.values import from_json
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.client import ClientSection
@@ -65,6 +66,9 @@ class Configuration(BaseSettings):
     http: HttpSection | None = None
     sources: Annotated[
         tuple[SourceEntry, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
+    ] = ()
+    rules: Annotated[
+        tuple[RuleOptions, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=MAX_RULES)
     ] = ()
     web: WebSection = WebSection()
     webhooks: WebhooksSection = WebhooksSection()

@@ -9,6 +9,7 @@ from transaction_tracker.follower.options import (
     overlapping_ids,
     unnamed_chain,
 )
+from transaction_tracker.follower.rule_options import RuledSource, rule_conflicts
 from transaction_tracker.options.problems import Key
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.model import Configuration
@@ -31,6 +32,12 @@ def conflicts(configuration: Configuration) -> Iterator[Conflict]:
     """Yield the options that are invalid in combination with other options."""
     for name, message in configuration.alerts.conflicts("alerts."):
         yield ("alerts", name), message
+    sources = {
+        name: RuledSource(part.source.type, part.source)
+        for name, part in configuration.parts().items()
+    }
+    for place, name, message in rule_conflicts(configuration.rules, sources):
+        yield ("rules", str(place), name), message
     if configuration.sources:
         yield from _several(configuration)
         return

@@ -23,10 +23,12 @@ from transaction_tracker.sources.protocol import (
     Prefetched,
     Sent,
     Source,
+    TokenSource,
     Unanswered,
     Unreadable,
     Unused,
     has_blocks,
+    has_tokens,
 )
 
 __all__ = [
@@ -48,10 +50,12 @@ __all__ = [
     "ServerError",
     "Source",
     "SourceError",
+    "TokenSource",
     "TransportError",
     "Unanswered",
     "Unreadable",
     "Unused",
     "WrongChainError",
     "has_blocks",
+    "has_tokens",
 ]

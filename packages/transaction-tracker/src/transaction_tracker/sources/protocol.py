@@ -17,6 +17,7 @@ from transaction_tracker.domain import (
     Seen,
     StandingObjection,
     Tag,
+    TokenUnit,
     Tracked,
     Transaction,
 )
@@ -235,6 +236,17 @@ class Source(Protocol):
         """Close the connections; the next request opens them again."""
 
 
+class TokenSource(Source, Protocol):
+    """Source whose tokens have contracts that say how an amount is shown."""
+
+    async def token_units(self, contracts: Sequence[str]) -> Mapping[str, TokenUnit]:
+        """Ask the providers for the decimals and symbols of tokens.
+
+        Returns:
+            Units by contract, without tokens for which the providers agree on no decimals.
+        """
+
+
 class ChainSource(Source, Protocol):
     """Source whose transactions are in blocks."""
 
@@ -446,6 +458,11 @@ class ChainSource(Source, Protocol):
 
     def forget_objections(self, transaction: str) -> None:
         """Delete the objections to ends of a transaction that has ended or is untracked."""
+
+
+def has_tokens(source: Source) -> TypeGuard[TokenSource]:
+    """Return whether the tokens of a source have decimals that can be asked for."""
+    return callable(getattr(source, "token_units", None))
 
 
 def has_blocks(source: Source) -> TypeGuard[ChainSource]:

@@ -17,6 +17,7 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.store import expectations
 from transaction_tracker.store.pages import TransactionRecord, transaction_page
+from transaction_tracker.store.rows import required_by_text
 from transaction_tracker.store.schema import transactions
 from transaction_tracker.store.steps import Stored
 
@@ -53,6 +54,7 @@ def change(
     if tracked != kept.tracked:
         values |= {
             "required": str(tracked.required),
+            "required_by": required_by_text(tracked.required_by),
             "deadline": tracked.deadline,
             "revision": tracked.revision,
         }
@@ -63,13 +65,15 @@ def change(
 
 
 def _changed(tracked: Tracked, change: RegistrationChange, minimum: int) -> Tracked:
-    required = tracked.required if change.required is UNCHANGED else change.required
+    required, by = tracked.required, tracked.required_by
+    if change.required is not UNCHANGED:
+        required, by = change.required, "request"
     required = at_least(required, minimum)
     deadline = tracked.deadline if change.deadline is UNCHANGED else change.deadline
-    if (required, deadline) == (tracked.required, tracked.deadline):
+    if (required, by, deadline) == (tracked.required, tracked.required_by, tracked.deadline):
         return tracked
     revision = tracked.revision + 1
-    return replace(tracked, required=required, deadline=deadline, revision=revision)
+    return replace(tracked, required=required, required_by=by, deadline=deadline, revision=revision)
 
 
 def _given(kept: TransactionRecord, change: RegistrationChange) -> dict[str, Any]:

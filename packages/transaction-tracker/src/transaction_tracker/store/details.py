@@ -3,23 +3,39 @@
 They are kept in the database and in each event, not in memory: no decision needs them.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from transaction_tracker.domain import Details, Event, Execution, Output, Payment, Transfer
+from transaction_tracker.domain import (
+    Details,
+    Event,
+    Execution,
+    Output,
+    Payment,
+    TokenUnit,
+    Transfer,
+)
 
 # A transaction can have thousands of transfers, and each of its events says them again.
 MAX_TRANSFERS = 100
 
+# The units of tokens by the name of their source and their contract.
+Units = Mapping[tuple[str, str], TokenUnit]
+_NO_UNITS: Units = {}
+# Part of each transfer whose decimals are unknown.
+_OPEN = '"decimals":null'
 
-def after(known: str | None, event: Event) -> str | None:
+
+def after(known: str | None, event: Event, units: Units = _NO_UNITS) -> str | None:
     """Return the details after an event, as JSON; ``None`` while nothing is known.
 
     Args:
         known: The details before it.
         event: The event, with the details that it shows.
+        units: Units of its tokens that are known by now.
     """
     if event.tracked.by_slot and event.tracked.hash is None:
         # Another transaction than that of the removed block can take the slot.
@@ -34,6 +50,7 @@ def after(known: str | None, event: Event) -> str | None:
         fields |= _execution(execution, fields)
     if not fields or all(value is None for value in fields.values()):
         return None
+    _fill(fields, event.tracked.source, units)
     outcome = event.tracked.outcome
     fee = None if outcome is None or outcome.fee is None else str(outcome.fee)
     has_outputs = fields.get("outputs") is not None
@@ -66,6 +83,45 @@ def read(text: str | None) -> Details:
         fields["malformed_logs"] or 0,
     )
     return Details(payment, execution)
+
+
+def tokens_of(event: Event) -> set[str]:
+    """Return the tokens of ERC-20 whose transfers an event shows."""
+    execution = event.details.execution
+    transfers = () if execution is None else execution.transfers or ()
+    return {each.token for each in transfers[:MAX_TRANSFERS] if each.standard == "erc20"}
+
+
+def open_tokens(text: str | None) -> set[str]:
+    """Return the tokens of ERC-20 in details whose decimals they do not say."""
+    if text is None or _OPEN not in text:
+        return set()
+    return {each["token"] for each in _open_transfers(orjson.loads(text))}
+
+
+def filled(text: str | None, source: str, units: Units) -> str | None:
+    """Return details with the decimals and symbols that are known by now."""
+    if text is None or _OPEN not in text:
+        return text
+    fields = orjson.loads(text)
+    _fill(fields, source, units)
+    return orjson.dumps(fields).decode()
+
+
+def _fill(fields: dict[str, Any], source: str, units: Units) -> None:
+    for each in _open_transfers(fields) if units else ():
+        unit = units.get((source, each["token"]))
+        if unit is not None:
+            each |= {"decimals": unit.decimals, "symbol": unit.symbol}
+
+
+def _open_transfers(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        each
+        for each in fields.get("transfers") or ()
+        # Versions that did not ask about tokens wrote no decimals.
+        if each["standard"] == "erc20" and each.get("decimals") is None
+    ]
 
 
 def is_cut_off(text: str | None) -> bool:
@@ -148,10 +204,13 @@ def _transfer(transfer: Transfer) -> dict[str, Any]:
         "to": transfer.recipient,
         "value": _text(transfer.value),
         "token_id": _text(transfer.token_id),
+        "decimals": None if transfer.unit is None else transfer.unit.decimals,
+        "symbol": None if transfer.unit is None else transfer.unit.symbol,
     }
 
 
 def _read_transfer(fields: dict[str, Any]) -> Transfer:
+    decimals = fields.get("decimals")
     return Transfer(
         fields["index"],
         fields["standard"],
@@ -160,6 +219,7 @@ def _read_transfer(fields: dict[str, Any]) -> Transfer:
         fields["to"],
         _integer(fields["value"]),
         _integer(fields["token_id"]),
+        None if decimals is None else TokenUnit(decimals, fields["symbol"]),
     )
 
 

@@ -75,7 +75,9 @@ def id_page(
     query = select(*RECORD_COLUMNS).where(*_conditions(wanted)).order_by(table.id)
     if after is not None:
         query = query.where(table.id > after)
-    return read_records(connection.execute(query.limit(min(limit, MAX_PAGE_SIZE))).all())
+    return read_records(
+        connection, connection.execute(query.limit(min(limit, MAX_PAGE_SIZE))).all()
+    )
 
 
 def activity_page(
@@ -124,7 +126,7 @@ def _part(
         # Nothing ends before it is registered: the index finds where to stop.
         query = query.where(time >= wanted.since)
     rows = connection.execute(query).all()
-    records = read_records(rows)
+    records = read_records(connection, rows)
     last = Place(ended, rows[-1].place, records[-1].tracked.key) if rows else None
     return records, last
 

@@ -1,12 +1,14 @@
 """Stored transactions as the API shows them: plain functions on a connection."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
 from transaction_tracker.domain import Tracked
+from transaction_tracker.store import token_units
+from transaction_tracker.store.details import Units, filled, open_tokens
 from transaction_tracker.store.rows import READ_COLUMNS, read_tracked
 from transaction_tracker.store.schema import cursors, events, transactions
 
@@ -45,7 +47,7 @@ class TransactionRecord:
 def transaction_page(connection: Connection, transaction: str) -> TransactionRecord | None:
     """Return one transaction, or ``None``."""
     query = select(*RECORD_COLUMNS).where(transactions.c.id == transaction)
-    found = read_records(connection.execute(query).all())
+    found = read_records(connection, connection.execute(query).all())
     return found[0] if found else None
 
 
@@ -59,10 +61,23 @@ def touch(connection: Connection) -> None:
     connection.execute(cursors.update().values(number=cursors.c.number))
 
 
-def read_records(rows: Sequence[Row[Any]]) -> list[TransactionRecord]:
-    """Return the transactions in rows that start with ``RECORD_COLUMNS``."""
+def read_records(connection: Connection, rows: Sequence[Row[Any]]) -> list[TransactionRecord]:
+    """Return the transactions in rows that start with ``RECORD_COLUMNS``.
+
+    Their details have the decimals of tokens that are known by now, also if they became known
+    after the last event.
+    """
     kept = slice(len(_TRACKED), len(RECORD_COLUMNS))
-    return [
+    found = [
         TransactionRecord(transaction, *row[kept])
         for transaction, row in zip(read_tracked(rows), rows, strict=True)
     ]
+    tokens = {
+        (record.tracked.source, token) for record in found for token in open_tokens(record.details)
+    }
+    units = token_units.known(connection, tokens)
+    return [_with_units(record, units) for record in found] if units else found
+
+
+def _with_units(record: TransactionRecord, units: Units) -> TransactionRecord:
+    return replace(record, details=filled(record.details, record.tracked.source, units))

@@ -22,7 +22,9 @@ from transaction_tracker.store import (
     expectations,
     objections,
     outbox,
+    token_units,
 )
+from transaction_tracker.store.details import Units
 from transaction_tracker.store.rows import (
     EVENT_COLUMNS,
     TRACKED_COLUMNS,
@@ -36,7 +38,7 @@ from transaction_tracker.store.schema import counters, events, transactions
 _SHOWN = ("details", "expectation")
 _KEPT = ("source", "metadata", *_SHOWN)
 # Columns that the user can change at any time, also while a transition is being decided.
-_REGISTERED = ("required", "deadline", "revision")
+_REGISTERED = ("required", "required_by", "deadline", "revision")
 _SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
 # Compare and set: a row with another version is not changed.
 _WHERE = ("id", "version")
@@ -53,6 +55,7 @@ class _Registered(NamedTuple):
     """The values of ``_REGISTERED`` of a transaction."""
 
     required: str
+    required_by: str | None
     deadline: float | None
     revision: int
 
@@ -61,14 +64,23 @@ class _Registered(NamedTuple):
         tracked = event.tracked
         if tracked.revision == self.revision:
             return event
+        # A rule can have raised the number in this event. Only the user's own number outweighs it.
+        by_user = self.required_by is None
+        wanted = required(self.required) if by_user else tracked.required
         # The row does not have the minimum yet that this event raises the requirement to.
-        wanted = at_least(required(self.required), event.min_confirmations)
+        wanted = at_least(wanted, event.min_confirmations)
         by_depth = tracked.anchor is not None and tracked.state in ENDS.values()
         if by_depth and tracked.required != wanted:
             return None
         if tracked.state == "expired" and tracked.deadline != self.deadline:
             return None
-        after = replace(tracked, required=wanted, deadline=self.deadline, revision=self.revision)
+        after = replace(
+            tracked,
+            required=wanted,
+            required_by="request" if by_user else tracked.required_by,
+            deadline=self.deadline,
+            revision=self.revision,
+        )
         return replace(event, tracked=after)
 
 
@@ -80,9 +92,9 @@ class _Kept(NamedTuple):
     details: str | None
     expectation: str | None
 
-    def after(self, event: Event) -> "_Kept":
-        """Return the values after an event."""
-        known = details.after(self.details, event)
+    def after(self, event: Event, units: Units) -> "_Kept":
+        """Return the values after an event, with the units of its tokens that are known."""
+        known = details.after(self.details, event, units)
         expectation = expectations.after(self.expectation, event, known)
         return self._replace(details=known, expectation=expectation)
 
@@ -125,7 +137,7 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     """
     before, registered = _rows(connection, steps)
     steps = _with_registration(steps, registered)
-    kept = _kept_after(steps, before)
+    kept = _kept_after(steps, before, token_units.note(connection, _tokens(steps, before)))
     stale = _move(connection, steps, kept) if steps else set()
     rows = [
         (*event_values(event), *values)
@@ -172,14 +184,24 @@ def _with_registration(
     return found
 
 
-def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept]) -> list[_Kept]:
+def _tokens(steps: Sequence[Event], before: Mapping[str, _Kept]) -> set[tuple[str, str]]:
+    """Return the tokens in events whose decimals can be unknown, with the name of the source."""
+    found: set[tuple[str, str]] = set()
+    for event in steps:
+        kept = before.get(event.tracked.key)
+        tokens = details.tokens_of(event) | details.open_tokens(kept and kept.details)
+        found |= {(event.tracked.source, token) for token in tokens}
+    return found
+
+
+def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept], units: Units) -> list[_Kept]:
     """Return the values of ``_KEPT`` after each event."""
     kept = dict(before)
     found: list[_Kept] = []
     for event in steps:
         # A transaction without a row is stale: its event is not written.
         known = kept.get(event.tracked.key, _Kept("", "{}", None, None))
-        kept[event.tracked.key] = known.after(event)
+        kept[event.tracked.key] = known.after(event, units)
         found.append(kept[event.tracked.key])
     return found
 

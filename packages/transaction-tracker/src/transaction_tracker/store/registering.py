@@ -90,6 +90,7 @@ def _insert(connection: Connection, registrations: Sequence[Registration]) -> li
             given=caip_id(registration.source, registration.id)
             if registration.given is None and registration.id in taken
             else registration.given,
+            required_by=registration.required_by,
             **_known(registration),
         )
         for registration in registrations

@@ -21,6 +21,8 @@ from transaction_tracker.domain import (
     Outcome,
     Reason,
     Required,
+    RequiredBy,
+    Rule,
     Sighting,
     State,
     Tracked,
@@ -53,6 +55,7 @@ TRACKED_COLUMNS = (
     "effects",
     "revision",
     "hash",
+    "required_by",
 )
 # What `read_tracked` reads. The source of a transaction never changes.
 READ_COLUMNS = (*TRACKED_COLUMNS, "source")
@@ -116,6 +119,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
         *_receipt_values(outcome),
         tracked.revision,
         tracked.hash,
+        required_by_text(tracked.required_by),
     )
 
 
@@ -151,7 +155,7 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
         anchor = anchors.get(block)
         if block is not None and (anchor is None or anchor.number != number):
             anchor = anchors[block] = BlockRef(number, block)
-        source = _shared(row[25])
+        source = _shared(row[26])
         transaction, given = local_and_given(source, row[0])
         yield Tracked(
             transaction,
@@ -174,6 +178,7 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             row[24],
             source,
             given,
+            required_by(row[25]),
         )
 
 
@@ -232,6 +237,26 @@ def slots(text: str | None) -> tuple[str, ...]:
 def required(text: str) -> Required:
     """Parse a requirement."""
     return _TAGS.get(text) or int(text)
+
+
+@lru_cache(maxsize=256)
+def required_by_text(chosen: RequiredBy) -> str | None:
+    """Convert who chose a requirement: ``None`` for the user, and a rule to JSON."""
+    if isinstance(chosen, Rule):
+        value = {"token": chosen.token, "value": str(chosen.value), "required": chosen.required}
+        return orjson.dumps(value).decode()
+    return None if chosen == "request" else chosen
+
+
+@lru_cache(maxsize=256)
+def required_by(text: str | None) -> RequiredBy:
+    """Parse who chose a requirement."""
+    if text is None:
+        return "request"
+    if text == "setting":
+        return "setting"
+    value = orjson.loads(text)
+    return Rule(value["required"], int(value["value"]), value["token"])
 
 
 def _outcome_values(outcome: Outcome | None) -> tuple[bool | None, str | None, str | None]:

@@ -11,10 +11,13 @@ from transaction_tracker.domain import (
     InvalidTransactionError,
     Policy,
     Required,
+    RequiredBy,
     Tracked,
     Transaction,
     UnknownSourceError,
     local_id,
+    rank,
+    strictest,
 )
 from transaction_tracker.sources import Source, has_blocks
 from transaction_tracker.store import OpenTransactions
@@ -51,7 +54,7 @@ class TrackerContext:
         source: The source of the transactions.
         open_transactions: The stored transactions that are not final.
         required: Default requirement of a new registration.
-        policy: Time limits for transactions in no block.
+        policy: Time limits for transactions in no block, and rules about confirmations.
         expires_after: Seconds until a newly registered transaction expires; ``None`` for no default
             deadline.
         follow_repriced: Whether the transaction that repriced a tracked one is tracked too.
@@ -118,6 +121,28 @@ class TrackerContext:
     def min_confirmations(self, tracked: Tracked) -> int:
         """Return the confirmations below which a known transaction is never final."""
         return self.source.min_confirmations(tracked) if has_blocks(self.source) else 1
+
+    def chosen(
+        self, confirmations: Required | None, known: Transaction | None
+    ) -> tuple[Required, RequiredBy]:
+        """Return the requirement of a new registration, and who chose it.
+
+        Args:
+            confirmations: What the user asks for; ``None`` for the setting of the source, or what
+                its rules require if that is more.
+            known: The transaction, if it is known before the source shows it.
+
+        Raises:
+            ValueError: The chain does not have this tag.
+        """
+        required = self.requirement(confirmations)
+        if confirmations is not None:
+            return required, "request"
+        payment = None if known is None else known.payment
+        rule = strictest(self.policy.rules, payment)
+        if rule is None or rank(rule.required) <= rank(required):
+            return required, "setting"
+        return rule.required, rule
 
     def slot_id(self, sender: str, nonce: int) -> str:
         """Return the id of whichever transaction of a sender has a nonce.

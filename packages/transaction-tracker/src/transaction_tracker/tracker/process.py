@@ -118,7 +118,8 @@ class TransactionTracker(GenServer, restart="transient"):
             rebroadcast: Whether ``raw`` is sent again while no provider has it. Default: the
                 setting of the source.
             confirmations: Number of confirmations that make the state final, or ``"safe"`` or
-                ``"finalized"``. Default: the application's setting.
+                ``"finalized"``. Default: the application's setting, or more if one of its rules
+                requires it once the amount is known.
             deadline: Time in Unix seconds. A transaction that is not in a block by then
                 becomes ``expired``. Default: the application's setting.
             metadata: JSON object of at most 4 KiB, returned with each event and by the API.
@@ -192,9 +193,10 @@ class TransactionTracker(GenServer, restart="transient"):
         if deadline is None and context.expires_after is not None:
             deadline = time.time() + context.expires_after
         sends = raw is not None and context.sends(raw, rebroadcast)
+        required, required_by = context.chosen(confirmations, known)
         return Registration(
             place.id,
-            context.requirement(confirmations),
+            required,
             deadline,
             metadata_text(metadata or {}),
             context.expectation(expect),
@@ -203,6 +205,7 @@ class TransactionTracker(GenServer, restart="transient"):
             raw if sends else None,
             context.source.name,
             place.given,
+            required_by,
         )
 
     @classmethod
@@ -239,7 +242,7 @@ class TransactionTracker(GenServer, restart="transient"):
             )
             # Its id is registered in the form of the loser's id.
             given = None if loser.given is None else winner.given
-            await cls.start_many([replace(winner, given=given)])
+            await cls.start_many([replace(winner, given=given, required_by=loser.required_by)])
 
     @staticmethod
     async def untrack(transaction: str) -> Tracked:

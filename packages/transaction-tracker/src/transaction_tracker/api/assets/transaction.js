@@ -91,12 +91,21 @@ function comparison({ matches, differences }) {
 function transferList({ transfers, transfer_count: total }) {
   const items = transfers.map((transfer) =>
     el("li", {},
-      el("span", { class: "line" }, `${transfer.standard} ${[transfer.value, transfer.token_id && `id ${transfer.token_id}`].filter(Boolean).join(", ")}`),
+      el("span", { class: "line" }, `${transfer.standard} ${[amount(transfer), transfer.token_id && `id ${transfer.token_id}`].filter(Boolean).join(", ")}`),
       el("span", { class: "foreign" }, "token ", hash(transfer.token)),
       el("span", { class: "foreign" }, "from ", hash(transfer.from)),
       el("span", { class: "foreign" }, "to ", hash(transfer.to))));
   const more = total > transfers.length ? ` (the first ${count(transfers.length)})` : "";
   return el("section", {}, el("h3", {}, `${count(total)} token transfers${more}`), el("ol", { class: "events" }, ...items));
+}
+
+/** Return the amount of a transfer, for people too where the decimals of its token are known. */
+function amount({ value, decimals, symbol }) {
+  if (value === null || decimals === null || decimals === undefined) return value;
+  const digits = value.padStart(decimals + 1, "0");
+  const [whole, part] = [digits.slice(0, digits.length - decimals), digits.slice(digits.length - decimals)];
+  const short = [whole, part.replace(/0+$/, "")].filter(Boolean).join(".");
+  return `${[short, symbol].filter(Boolean).join(" ")} (${value})`;
 }
 
 function nextCheck(check) {

@@ -10,6 +10,7 @@ from transaction_tracker.domain import (
     Outcome,
     Required,
     Tag,
+    TokenUnit,
     Transaction,
 )
 from transaction_tracker.sources.errors import NotYetError, SourceError, WrongChainError
@@ -30,6 +31,7 @@ from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
 from transaction_tracker.sources.ethereum.sending import send
 from transaction_tracker.sources.ethereum.signed import read_signed
 from transaction_tracker.sources.ethereum.slot_look_up import SlotLookUp
+from transaction_tracker.sources.ethereum.token_units import read_token_units
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.vote_reader import VoteReader
@@ -134,6 +136,10 @@ class EthereumSource(ComparedChain):
     async def send(self, raw: str) -> Sent:
         """Send a raw signed transaction to all healthy nodes."""
         return await send(self._rpc, raw)
+
+    async def token_units(self, contracts: Sequence[str]) -> Mapping[str, TokenUnit]:
+        """Ask all healthy nodes for the decimals and symbols of tokens; see ``TokenSource``."""
+        return await read_token_units(self._rpc, contracts)
 
     def slot_id(self, sender: str, nonce: int) -> str:
         """Return the id of whichever transaction of a sender has a nonce."""

@@ -9,6 +9,7 @@ from transaction_tracker.store.schema.broadcasts import broadcasts
 from transaction_tracker.store.schema.events import counters, events
 from transaction_tracker.store.schema.objections import objections
 from transaction_tracker.store.schema.outbox import attempts, consumers, endpoints, outbox
+from transaction_tracker.store.schema.token_units import token_units
 from transaction_tracker.store.schema.transactions import ENDED, OPEN, transactions
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "objections",
     "one_of",
     "outbox",
+    "token_units",
     "tokens",
     "transactions",
 ]

@@ -54,6 +54,9 @@ transactions: Table = Table(
     Column("flags", String(100), nullable=False, server_default=""),
     # Counts the changes of the registration by the user; see ``recording``.
     Column("revision", Integer, nullable=False, server_default="0"),
+    # Who chose what is required: NULL is the user, also in rows of old versions; "setting"; or a
+    # rule as JSON.
+    Column("required_by", Text),
     # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
     Column("details", Text),
     Column("expectation", Text),
