@@ -36,6 +36,7 @@ type = "http"
 name = "example-bank"
 url = "https://bank.example/transfers/{id}"
 status = "status"
+id_pattern = "PAY-[0-9]{1,12}"
 words = { settled = "confirmed" }
 
 """
