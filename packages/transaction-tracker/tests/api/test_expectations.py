@@ -110,7 +110,7 @@ async def test_transaction_without_details_has_none(client: Client) -> None:
     assert (found["details"], found["expectation"]) == (None, None)
     (event,) = found["history"]
     assert (event["details"], event["expectation"]) == (None, None)
-    assert event["payload_version"] == 3
+    assert event["payload_version"] == 4
 
 
 def test_webhook_has_what_was_stored_with_its_event() -> None:

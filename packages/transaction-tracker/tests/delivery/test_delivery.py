@@ -78,10 +78,12 @@ async def test_webhook_has_the_documented_fields(
         "reason": None,
         "flags": [],
         "metadata": {"order": 7},
-        "payload_version": 3,
+        "payload_version": 4,
         "caip_id": "tx",
         "details": None,
         "expectation": None,
+        "address": None,
+        "deposits": None,
     }
     assert (first["data"]["block"], first["data"]["outcome"]) == (None, None)
 

@@ -232,6 +232,8 @@ class SourceTree:
             sweep_budget=options.sweep_budget,
             block_time=self._block_time,
             registry=self._names.registry,
+            rules=options.addresses.rules,
+            required=required,
             name=self._names.follower,
         )
 

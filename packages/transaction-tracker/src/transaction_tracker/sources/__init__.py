@@ -1,5 +1,6 @@
 """Sources of transactions: their protocols, facts and errors."""
 
+from transaction_tracker.sources.deposits import DepositSource, watches_addresses
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -35,6 +36,7 @@ __all__ = [
     "ChainSource",
     "Consensus",
     "Contained",
+    "DepositSource",
     "Ending",
     "FetchedBlock",
     "Head",
@@ -54,4 +56,5 @@ __all__ = [
     "Unused",
     "WrongChainError",
     "has_blocks",
+    "watches_addresses",
 ]

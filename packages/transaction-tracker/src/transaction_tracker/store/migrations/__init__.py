@@ -12,7 +12,7 @@ from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.schema import metadata
 
 # Repeated here, so that the start with a new or current database does not need Alembic.
-HEAD = "0010"
+HEAD = "0011"
 # The schema of version 0.1 of the program, which stored no revision.
 FIRST = "0001"
 

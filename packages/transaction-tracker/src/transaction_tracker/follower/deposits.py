@@ -1,0 +1,205 @@
+"""Deposits to watched addresses: found in blocks before these are applied."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from beamish import telemetry
+from transaction_tracker.domain import (
+    Deposit,
+    DepositRules,
+    Event,
+    Included,
+    Paid,
+    PassedOver,
+    Policy,
+    Required,
+    Tracked,
+    decide,
+)
+from transaction_tracker.sources import ChainSource, FetchedBlock, watches_addresses
+from transaction_tracker.store import FoundDeposits, OpenTransactions
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDeposits:
+    """Payments to watched addresses in one block.
+
+    Attributes:
+        paid: What its transactions pay, by their ids at the source.
+        below: Number of payments below the minimum, by address.
+    """
+
+    paid: Paid = field(default_factory=dict)
+    below: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PathDeposits:
+    """Payments to watched addresses in the blocks that are applied next.
+
+    Attributes:
+        version: Number of additions of addresses that the blocks were compared with; ``None`` if
+            the source cannot compare them.
+        by_block: The payments of each block that has some, by its hash.
+    """
+
+    version: int | None = None
+    by_block: Mapping[str, BlockDeposits] = field(default_factory=dict)
+
+    @property
+    def by_block_paying(self) -> Mapping[str, Collection[str]]:
+        """The transactions that pay, by hash of their block."""
+        return {key: deposits.paid.keys() for key, deposits in self.by_block.items()}
+
+    def of(self, block: FetchedBlock) -> BlockDeposits:
+        """Return the payments in a block."""
+        return self.by_block.get(block.link.hash, BlockDeposits())
+
+
+class Deposits:
+    """Finds payments to watched addresses, and decides which of them are tracked.
+
+    Args:
+        source: The source.
+        open_transactions: The transactions that are not final, and the addresses.
+        rules: Which payments become tracked transactions.
+        required: What makes their states final, if their address says nothing else.
+        policy: Time limits for transactions in no block.
+    """
+
+    def __init__(
+        self,
+        source: ChainSource,
+        open_transactions: OpenTransactions,
+        rules: DepositRules,
+        required: Required,
+        policy: Policy,
+    ) -> None:
+        self._source = source
+        self._open_transactions = open_transactions
+        self._rules = rules
+        self._required = required
+        self._policy = policy
+
+    async def find(
+        self, blocks: Sequence[FetchedBlock], watched: Collection[str] | None = None
+    ) -> PathDeposits:
+        """Return the payments in some blocks.
+
+        Args:
+            blocks: The blocks.
+            watched: The addresses. Default: all watched addresses.
+
+        Raises:
+            SourceError: The transfers of a block cannot be read from any provider.
+        """
+        if not watches_addresses(self._source):
+            return PathDeposits()
+        known = self._open_transactions.addresses
+        version = known.version  # before the first wait: addresses can be added meanwhile
+        chosen = known if watched is None else watched
+        if not chosen or not blocks:
+            return PathDeposits(version)
+        found = await self._source.payments(blocks, chosen, self._rules.tokens)
+        return PathDeposits(version, {key: self._judged(paid) for key, paid in found.items()})
+
+    def _judged(self, paid: Paid) -> BlockDeposits:
+        """Return the payments that reach the minimum, and count the others."""
+        kept: dict[str, tuple[Deposit, ...]] = {}
+        below: Counter[str] = Counter()
+        for transaction, deposits in paid.items():
+            accepted = tuple(each for each in deposits if self._rules.accepts(each))
+            below.update(each.address for each in deposits if not self._rules.accepts(each))
+            if accepted:
+                kept[transaction] = accepted
+        return BlockDeposits(kept, below)
+
+    def step(
+        self,
+        found: PathDeposits,
+        blocks: Sequence[FetchedBlock],
+        own: Mapping[str, str],
+        included: Mapping[str, Included],
+    ) -> FoundDeposits | None:
+        """Return what the store must know about the deposits of blocks that are applied together.
+
+        Args:
+            found: The payments.
+            blocks: The blocks; only the last one has payments that are tracked.
+            own: Open transactions in the last block, each with its id in it.
+            included: Facts about transactions of the last block that pay, by their id in it. A
+                transaction without a fact is asked about again: its result is not known yet.
+        """
+        if found.version is None:
+            return None
+        passed_over: Counter[tuple[str, PassedOver]] = Counter()
+        for block in blocks:
+            for address, count in found.of(block).below.items():
+                passed_over[address, "below_minimum"] += count
+        paid: dict[str, tuple[Deposit, ...]] = {}
+        required: dict[str, Required] = {}
+        ids = set(own.values())
+        for transaction, deposits in found.of(blocks[-1]).paid.items() if blocks else ():
+            fact = included.get(transaction)
+            if fact is not None and fact.outcome is not None and not fact.outcome.succeeded:
+                if transaction not in ids:
+                    passed_over.update((each.address, "failed") for each in deposits)
+            elif transaction in ids:
+                paid |= {key: deposits for key, id_ in own.items() if id_ == transaction}
+            else:
+                paid[transaction] = deposits
+                required[transaction] = self.required(deposits)
+        return FoundDeposits(
+            found.version,
+            paid,
+            required,
+            self._keys(own) if self._open_transactions.addresses.version else frozenset(),
+            passed_over,
+            self._rules.max_open,
+        )
+
+    def required(self, deposits: Iterable[Deposit]) -> Required:
+        """Return what makes the state of a transaction final: what its first address says."""
+        addresses = self._open_transactions.addresses
+        own = (addresses.required(each.address) for each in deposits)
+        return next((each for each in own if each is not None), self._required)
+
+    def events(
+        self, found: FoundDeposits | None, included: Mapping[str, Included]
+    ) -> tuple[Event, ...]:
+        """Return the events of the transactions that are tracked from this block on.
+
+        Only that the block contains them: their ends are decided once they are stored, like those
+        of all others.
+        """
+        if found is None:
+            return ()
+        events: list[Event] = []
+        for transaction, required in found.required.items():
+            if transaction in included:
+                tracked = Tracked(transaction, required, source=self._source.name)
+                events += decide(tracked, (included[transaction],), self._policy)
+        return tuple(events)
+
+    def _keys(self, own: Iterable[str]) -> frozenset[str]:
+        found = map(self._open_transactions.get, own)
+        return frozenset(tracked.key for tracked in found if tracked is not None)
+
+
+def count_deposits(found: FoundDeposits | None, tracked: int, source: str) -> None:
+    """Count the deposits of applied blocks.
+
+    Args:
+        found: The deposits.
+        tracked: Number of transactions that are tracked because of them.
+        source: Name of the source in the database.
+    """
+    if found is None or not (tracked or found.passed_over):
+        return
+    facts = {"source": source}
+    by_reason: Counter[str] = Counter()
+    for (_, reason), number in found.passed_over.items():
+        by_reason[reason] += number
+    numbers = {"tracked": tracked, **by_reason}
+    telemetry.execute(("transaction_tracker", "deposits"), numbers, facts)
