@@ -349,7 +349,7 @@ def test_event_positions_continue_after_an_upgrade(old_file: Path) -> None:
 def test_start_without_migration_raises_and_changes_nothing(old_file: Path, empty_url: str) -> None:
     with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0011; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(10 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(11 to go\)"):
         Database(empty_url).open(migrate=False)
 
     assert pending_revisions(old_file) == REVISIONS[1:]

@@ -201,7 +201,7 @@ def test_address_that_is_added_while_a_block_is_applied_gets_its_deposit() -> No
     world.play(main)
 
 
-def test_removed_address_gets_no_more_deposits() -> None:
+def test_removed_address_gets_new_deposits_no_longer() -> None:
     chain = chain_of(100)
     world = World(Node(chain))
     first, second = pays("customer", 0), pays("customer", 1)
@@ -317,7 +317,7 @@ def test_payments_that_become_no_transaction_are_counted() -> None:
     ],
     ids=["of-nothing", "to-itself", "creation", "number", "no-hex", "unreadable-value"],
 )
-def test_what_pays_nothing_is_no_deposit(payment: dict[str, Any]) -> None:
+def test_transaction_that_pays_nothing_makes_no_deposit(payment: dict[str, Any]) -> None:
     chain = chain_of(100)
     world = World(Node(chain))
 

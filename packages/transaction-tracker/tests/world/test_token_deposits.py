@@ -77,7 +77,7 @@ def test_one_transaction_can_pay_several_addresses_in_several_currencies() -> No
     world.play(main)
 
 
-def test_other_tokens_and_small_amounts_are_no_deposits() -> None:
+def test_other_tokens_and_small_amounts_make_no_deposits() -> None:
     chain = chain_of(100)
     world, _ = world_of(chain)
     unlisted, small, empty, own = (calls("customer", nonce) for nonce in range(4))

@@ -22,10 +22,10 @@ _TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 _CALL = "0xa9059cbb"
 
 
-async def watch(*addresses: str, **options: Any) -> None:
+async def watch(*addresses: str, source: str = SOURCE, **options: Any) -> None:
     """Watch addresses."""
-    wanted = [AddressToWatch(SOURCE, each, **options) for each in addresses]
-    await Store.run(partial(watching.watch, source=SOURCE, wanted=wanted))
+    wanted = [AddressToWatch(source, each, **options) for each in addresses]
+    await Store.run(partial(watching.watch, source=source, wanted=wanted))
 
 
 async def unwatch(account: str) -> None:

@@ -1,5 +1,6 @@
 """Follow a source: apply what it reports, and inform the trackers that are affected."""
 
+from transaction_tracker.follower.address_searcher import AddressSearcher
 from transaction_tracker.follower.poller import Poller
 from transaction_tracker.follower.process import Follower
 from transaction_tracker.follower.rebroadcaster import REBROADCASTER, Rebroadcaster
@@ -10,6 +11,7 @@ from transaction_tracker.follower.watchdog import WATCHDOG, Reports, Watchdog
 __all__ = [
     "REBROADCASTER",
     "WATCHDOG",
+    "AddressSearcher",
     "Follower",
     "FollowerStatus",
     "Poller",

@@ -10,6 +10,7 @@ from transaction_tracker.domain import (
     DepositRules,
     Event,
     Included,
+    Outcome,
     Paid,
     PassedOver,
     Policy,
@@ -17,7 +18,12 @@ from transaction_tracker.domain import (
     Tracked,
     decide,
 )
-from transaction_tracker.sources import ChainSource, FetchedBlock, watches_addresses
+from transaction_tracker.sources import (
+    ChainSource,
+    FetchedBlock,
+    Unreadable,
+    watches_addresses,
+)
 from transaction_tracker.store import FoundDeposits, OpenTransactions
 
 
@@ -157,6 +163,42 @@ class Deposits:
             self._keys(own) if self._open_transactions.addresses.version else frozenset(),
             passed_over,
             self._rules.max_open,
+        )
+
+    def searched(
+        self,
+        found: PathDeposits,
+        blocks: Sequence[FetchedBlock],
+        outcomes: Mapping[str, Mapping[str, Outcome | Unreadable | None]],
+    ) -> FoundDeposits:
+        """Return what the store must know about deposits in old blocks.
+
+        Args:
+            found: The payments.
+            blocks: The blocks.
+            outcomes: Outcomes of transactions that pay, by the hash of their block. One without an
+                outcome is tracked: the answers about it decide.
+        """
+        paid: dict[str, tuple[Deposit, ...]] = {}
+        passed_over: Counter[tuple[str, PassedOver]] = Counter()
+        for block in blocks:
+            of_block, known = found.of(block), outcomes.get(block.link.hash, {})
+            for address, count in of_block.below.items():
+                passed_over[address, "below_minimum"] += count
+            for transaction, deposits in of_block.paid.items():
+                outcome = known.get(transaction)
+                if isinstance(outcome, Outcome) and not outcome.succeeded:
+                    passed_over.update((each.address, "failed") for each in deposits)
+                else:
+                    paid[transaction] = deposits
+        required = {key: self.required(deposits) for key, deposits in paid.items()}
+        return FoundDeposits(
+            found.version or 0,
+            paid,
+            required,
+            passed_over=passed_over,
+            max_open=self._rules.max_open,
+            adds=True,
         )
 
     def required(self, deposits: Iterable[Deposit]) -> Required:

@@ -10,6 +10,7 @@ from transaction_tracker.domain import MARGIN
 from transaction_tracker.follower import (
     REBROADCASTER,
     WATCHDOG,
+    AddressSearcher,
     Follower,
     FollowerStatus,
     Poller,
@@ -17,6 +18,7 @@ from transaction_tracker.follower import (
     Reports,
     Watchdog,
 )
+from transaction_tracker.follower.deposits import Deposits
 from transaction_tracker.providers import Pool, ProviderSettings, SubscriptionTimeouts
 from transaction_tracker.providers.choice import best_head
 from transaction_tracker.providers.clients import bitcoin_client, ethereum_client
@@ -24,7 +26,12 @@ from transaction_tracker.service.metrics import blocks_behind
 from transaction_tracker.service.settings import Settings, SourceSettings
 from transaction_tracker.service.source_state import SourceState
 from transaction_tracker.service.starting import Boot, Connection
-from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
+from transaction_tracker.sources import (
+    ChainSource,
+    PolledSource,
+    has_blocks,
+    watches_addresses,
+)
 from transaction_tracker.sources.bitcoin import BitcoinSource
 from transaction_tracker.sources.bitcoin.networks import BLOCK_TIME_SECONDS
 from transaction_tracker.sources.ethereum import EthereumSource
@@ -134,6 +141,7 @@ class SourceTree:
                 name=self._labelled(WATCHDOG),
             ),
             *self._rebroadcaster(),
+            *self._searcher(),
         ]
 
     def following(self) -> Following:
@@ -242,6 +250,20 @@ class SourceTree:
             return []
         follower = self._names.follower
         return [Rebroadcaster.child_spec(self.source, follower, name=self._labelled(REBROADCASTER))]
+
+    def _searcher(self) -> list[ChildSpec]:
+        source, options = self.source, self._options
+        if not watches_addresses(source):
+            return []
+        deposits = Deposits(
+            source,
+            self.open_transactions,
+            options.addresses.rules,
+            options.confirmations,
+            options.policy,
+        )
+        names = self._names
+        return [AddressSearcher.child_spec(source, deposits, names.registry, name=names.searcher)]
 
     def _labelled(self, name: str) -> str:
         """Return the name of a process of this source, from that of the only source."""

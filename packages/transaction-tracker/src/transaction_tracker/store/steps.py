@@ -18,6 +18,7 @@ class FoundDeposits:
         contained: Open transactions that the applied block contains, as they were registered.
         passed_over: Numbers of payments that become no transaction, by address and reason.
         max_open: Maximum number of open transactions for each address.
+        adds: Whether a transaction keeps its other deposits: only some addresses were looked for.
     """
 
     version: int = 0
@@ -26,6 +27,7 @@ class FoundDeposits:
     contained: Set[str] = frozenset()
     passed_over: Mapping[tuple[str, PassedOver], int] = field(default_factory=dict)
     max_open: int = 0
+    adds: bool = False
 
     @property
     def has_any(self) -> bool:

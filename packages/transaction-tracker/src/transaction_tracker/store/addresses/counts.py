@@ -67,6 +67,13 @@ def text_of(paid: Iterable[Deposit]) -> str:
     ).decode()
 
 
+def deposits_in(text: str) -> tuple[Deposit, ...]:
+    """Parse deposits."""
+    return tuple(
+        Deposit(each["address"], each["token"], int(each["value"])) for each in orjson.loads(text)
+    )
+
+
 def addresses_in(text: str) -> frozenset[str]:
     """Return the addresses of deposits in JSON."""
-    return frozenset(each["address"] for each in orjson.loads(text))
+    return frozenset(each.address for each in deposits_in(text))

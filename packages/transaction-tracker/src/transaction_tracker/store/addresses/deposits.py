@@ -71,10 +71,12 @@ def write(connection: Connection, source: str, found: FoundDeposits) -> Written:
     deposits: dict[str, tuple[Deposit, ...]] = {}
     for transaction, paid in found.paid.items():
         tracked = known.get(transaction)
-        before = frozenset() if tracked is None else stored.get(tracked.key, frozenset())
         if tracked is not None and tracked.final:
             continue
-        kept = _within_limits(paid, rows, before, changes, found.max_open)
+        before = () if tracked is None else stored.get(tracked.key, ())
+        kept = _within_limits(paid, rows, _accounts(before), changes, found.max_open)
+        if found.adds:
+            kept = _together(before, kept)
         if tracked is not None:
             deposits[tracked.key] = kept
         elif kept:
@@ -89,7 +91,7 @@ def write(connection: Connection, source: str, found: FoundDeposits) -> Written:
     deposits |= dict.fromkeys(stored.keys() & found.contained - deposits.keys(), ())
     _set_deposits(connection, deposits, stored)
     for key, paid in deposits.items():
-        _count_difference(changes, {each.address for each in paid}, stored.get(key, frozenset()))
+        _count_difference(changes, _accounts(paid), _accounts(stored.get(key, ())))
     counts.store(connection, source, changes)
     begun = {tracked.id for tracked in started}
     return Written(tuple(started), frozenset(found.required.keys() - begun))
@@ -136,6 +138,17 @@ def _within_limits(
     return tuple(kept)
 
 
+def _accounts(deposits: Iterable[Deposit]) -> frozenset[str]:
+    return frozenset(each.address for each in deposits)
+
+
+def _together(before: Sequence[Deposit], now: Sequence[Deposit]) -> tuple[Deposit, ...]:
+    """Return the earlier deposits of a transaction with those that were found now."""
+    known = {(each.address, each.token) for each in before}
+    more = (each for each in now if (each.address, each.token) not in known)
+    return (*before, *more)[:MAX_DEPOSITS]
+
+
 def _address_rows(connection: Connection, source: str, paid: Paid) -> dict[str, _Row]:
     wanted = {deposit.address for deposits in paid.values() for deposit in deposits}
     names = ("source", "address", "metadata", "open")
@@ -145,15 +158,15 @@ def _address_rows(connection: Connection, source: str, paid: Paid) -> dict[str, 
 
 def _stored_deposits(
     connection: Connection, known: Sequence[Tracked], contained: Iterable[str]
-) -> dict[str, frozenset[str]]:
-    """Return what addresses open transactions have paid so far, of those that have paid one."""
+) -> dict[str, tuple[Deposit, ...]]:
+    """Return the deposits of open transactions so far, of those that have ever paid an address."""
     keys = {tracked.key for tracked in known} | set(contained)
     if not keys:
         return {}
     names = ("id", "deposits", "ended_at")
     rows = bulk.select(connection, transactions, names, "id", sorted(keys))
     return {
-        key: counts.addresses_in(text)
+        key: counts.deposits_in(text)
         for key, text, ended_at in rows
         if text is not None and ended_at is None
     }
@@ -167,7 +180,7 @@ def _set_deposits(
     bulk.update(connection, transactions, ("deposits",), ("id",), rows)
 
 
-def _count_difference(changes: Counts, now: set[str], before: frozenset[str]) -> None:
+def _count_difference(changes: Counts, now: frozenset[str], before: frozenset[str]) -> None:
     """Count the transactions of addresses, of one whose deposits have changed."""
     for address in now - before:
         counts.add(changes, address, "found", 1)

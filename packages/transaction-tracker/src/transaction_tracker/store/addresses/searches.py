@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from transaction_tracker.domain import AddressToWatch
 from transaction_tracker.store import bulk
 from transaction_tracker.store.addresses import deposits
-from transaction_tracker.store.schema import address_searches, addresses, cursors
+from transaction_tracker.store.schema import address_searches, addresses
 from transaction_tracker.store.steps import FoundDeposits, Stored
 
 MAX_SEARCH_BLOCKS = 1_000_000
@@ -33,18 +33,18 @@ class Piece:
     Attributes:
         search: Id of the search.
         numbers: Numbers of the blocks.
-        version: Changes when the addresses of a search do.
+        version: Differs from that of any other search, and of the same one with fewer addresses.
     """
 
     search: int
     numbers: range
-    version: tuple[int, int]
+    version: tuple[float, int]
 
 
 def begin(
     connection: Connection, source: str, wanted: Iterable[AddressToWatch], tip: int | None
-) -> bool:
-    """Begin the searches that addresses ask for; return whether there is one.
+) -> None:
+    """Begin the searches that addresses ask for.
 
     Args:
         connection: Inside a database transaction, in which the addresses have been stored.
@@ -60,7 +60,7 @@ def begin(
         if each.from_block is not None:
             by_start.setdefault(each.from_block, []).append(each.address)
     if not by_start:
-        return False
+        return
     if tip is None:
         raise InvalidSearchError(
             "from_block: the source has applied no block yet, so that it is unknown where the "
@@ -82,7 +82,6 @@ def begin(
         if waiting:
             _join(connection, source, start, tip, waiting)
     drop_unused(connection, source)
-    return True
 
 
 def next_piece(connection: Connection, source: str, size: int) -> Piece | None:
@@ -102,9 +101,7 @@ def next_piece(connection: Connection, source: str, size: int) -> Piece | None:
     stop = min(first.next_block + size, first.last_block + 1)
     if len(rows) > 1:
         stop = min(stop, rows[1].next_block)
-    query = select(cursors.c.addresses_version).where(cursors.c.source == source)
-    version = connection.scalar(query) or 0
-    return Piece(first.id, range(first.next_block, stop), (version, len(rows)))
+    return Piece(first.id, range(first.next_block, stop), _version(first))
 
 
 def addresses_of(connection: Connection, search: int) -> list[str]:
@@ -128,8 +125,9 @@ def advance(connection: Connection, source: str, piece: Piece, found: FoundDepos
     mine = address_searches.c.id == piece.search
     query = select(address_searches).where(mine)
     row = connection.execute(query).first()
-    if row is None or row.next_block != piece.numbers.start:
-        return Stored(is_outdated=True)  # its addresses were removed, or it was merged
+    if row is None or row.next_block != piece.numbers.start or _version(row) != piece.version:
+        # Its addresses were removed, or others were added: these blocks are searched again.
+        return Stored(is_outdated=True)
     written = deposits.write(connection, source, found)
     if piece.numbers.stop > row.last_block:
         _end(connection, piece.search)
@@ -150,6 +148,10 @@ def drop_unused(connection: Connection, source: str) -> None:
 def _rows(connection: Connection, source: str) -> Sequence[Row[Any]]:
     query = select(address_searches).where(address_searches.c.source == source)
     return connection.execute(query).all()
+
+
+def _version(row: Row[Any]) -> tuple[float, int]:
+    return row.created_at, row.changes
 
 
 def _not_covered(connection: Connection, source: str, start: int, some: Sequence[str]) -> list[str]:
@@ -176,7 +178,7 @@ def _join(connection: Connection, source: str, start: int, tip: int, some: Seque
         connection.execute(insert(address_searches), values)
     else:
         further = update(address_searches).where(table.id == search)
-        connection.execute(further.values(last_block=tip))
+        connection.execute(further.values(last_block=tip, changes=table.changes + 1))
     rows = [(search, source, address) for address in some]
     bulk.update(connection, addresses, ("search",), ("source", "address"), rows)
 
@@ -192,9 +194,14 @@ def _merge(connection: Connection, source: str, search: int, place: int) -> None
     moved = update(addresses).where(addresses.c.search.in_(ids)).values(search=search)
     connection.execute(moved)
     connection.execute(delete(address_searches).where(table.id.in_(ids)))
-    last = max(row.last_block for row in rows)
-    further = update(address_searches).where(table.id == search, table.last_block < last)
-    connection.execute(further.values(last_block=last))
+    mine = table.id == search
+    last = max(connection.scalar(select(table.last_block).where(mine)) or 0, *_lasts(rows))
+    further = update(address_searches).where(mine)
+    connection.execute(further.values(last_block=last, changes=table.changes + 1))
+
+
+def _lasts(rows: Iterable[Row[Any]]) -> Iterable[int]:
+    return (row.last_block for row in rows)
 
 
 def _end(connection: Connection, search: int) -> None:

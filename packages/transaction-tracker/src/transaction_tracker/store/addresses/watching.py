@@ -101,8 +101,8 @@ def watch(connection: Connection, source: str, wanted: Sequence[AddressToWatch])
         for each in new
     ]
     bulk.insert(connection, addresses, _NEW, rows)
-    has_search = searches.begin(connection, source, by_address.values(), tip)
-    version += bool(new) or has_search
+    searches.begin(connection, source, by_address.values(), tip)
+    version += bool(new)
     mine = cursors.c.source == source
     connection.execute(update(cursors).where(mine).values(addresses_version=version))
     return WatchedChange(source, version, tuple((each.address, each.required) for each in new))

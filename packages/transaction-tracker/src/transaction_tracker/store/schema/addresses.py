@@ -1,6 +1,6 @@
 """The table of watched addresses."""
 
-from sqlalchemy import BigInteger, Column, Float, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table, Text, text
 
 from transaction_tracker.store.schema.base import metadata
 
@@ -26,6 +26,15 @@ addresses: Table = Table(
     Column("created_at", Float, nullable=False),
 )
 
+# Few addresses have a search at any time.
+_SEARCHED = text("search IS NOT NULL")
+Index(
+    "searched_addresses",
+    addresses.c.search,
+    sqlite_where=_SEARCHED,
+    postgresql_where=_SEARCHED,
+)
+
 # Each searches a range of blocks for deposits to the addresses that name it.
 address_searches: Table = Table(
     "address_searches",
@@ -35,5 +44,7 @@ address_searches: Table = Table(
     Column("first_block", BigInteger, nullable=False),
     Column("next_block", BigInteger, nullable=False),
     Column("last_block", BigInteger, nullable=False),
+    # Counts the additions of addresses to it.
+    Column("changes", Integer, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
 )

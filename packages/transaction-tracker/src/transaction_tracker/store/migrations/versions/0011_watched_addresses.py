@@ -29,6 +29,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("source", "address", name="addresses_pkey"),
     )
+    searched = sa.text("search IS NOT NULL")
+    op.create_index(
+        "searched_addresses",
+        "addresses",
+        ["search"],
+        sqlite_where=searched,
+        postgresql_where=searched,
+    )
     op.create_table(
         "address_searches",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -36,6 +44,7 @@ def upgrade() -> None:
         sa.Column("first_block", sa.BigInteger(), nullable=False),
         sa.Column("next_block", sa.BigInteger(), nullable=False),
         sa.Column("last_block", sa.BigInteger(), nullable=False),
+        sa.Column("changes", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="address_searches_pkey"),
     )
