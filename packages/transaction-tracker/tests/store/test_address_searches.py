@@ -147,6 +147,24 @@ def test_outdated_piece_changes_nothing(run: Run) -> None:
     assert run(reading.load, "tx") is None
 
 
+@pytest.mark.usefixtures("tip")
+def test_blocks_without_their_transfers_are_searched_for_all_addresses(run: Run) -> None:
+    watch(run, A, start=950)
+    watch(run, B, start=None)
+    for number in (1_001, 1_002):
+        link = Link(number, str(number), "below")
+        deposits = FoundDeposits(version=2, unread=(number,))
+        run(committing.commit, Step(SOURCE, applied=link, keep=20, deposits=deposits))
+
+    searched: dict[str, set[int]] = {A: set(), B: set()}
+    while piece := run(searches.next_piece, SOURCE, 100):
+        for address in run(searches.addresses_of, piece.search):
+            searched[address] |= set(piece.numbers)
+        advance(run, piece)
+
+    assert searched == {A: set(range(950, 1_003)), B: {1_001, 1_002}}
+
+
 def test_search_before_the_first_block_is_refused(run: Run) -> None:
     with pytest.raises(InvalidSearchError, match="wait until it runs"):
         watch(run, A, start=500)

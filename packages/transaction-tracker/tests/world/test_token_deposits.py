@@ -204,6 +204,37 @@ def test_block_whose_transfers_nobody_sends_waits() -> None:
     world.play(main)
 
 
+def test_chain_goes_on_without_transfers_that_nobody_sends_and_they_are_searched() -> None:
+    chain = chain_of(100)
+    world, node = world_of(chain)
+    first, second, after = calls("customer", 0), calls("customer", 1), pays("customer", 2)
+
+    async def is_searched() -> bool:
+        return (await watched()).search is None
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await watch(SHOP, OTHER)
+        node.change |= {"eth_getLogs": refuse, "eth_getBlockReceipts": refuse}
+        chain.mine(first, receipt={"logs": [transfer(50)]})
+        chain.mine(second, receipt={"logs": [transfer(60, OTHER)]})
+        chain.mine(after)
+        await world.reaches(chain, within=300)
+        assert await deposits_of(after) == [coin()]
+        assert await kept(first) is None
+        assert (await watched()).search is not None
+        node.change.clear()
+        assert await world.until(is_searched, 300)
+        assert await deposits_of(first) == [(SHOP, TOKEN, 50)]
+        assert await deposits_of(second) == [(OTHER, TOKEN, 60)]
+        await world.blocks(CONFIRMATIONS)
+        await world.becomes(first, "confirmed")
+        found = await watched()
+        assert (found.found, found.open) == (2, 0)
+
+    world.play(main)
+
+
 def test_without_tokens_no_logs_are_fetched() -> None:
     chain = chain_of(100)
     world, node = world_of(chain, addresses=AddressesSection())

@@ -1,7 +1,9 @@
 """Deposits to watched addresses: found in blocks before these are applied."""
 
+import asyncio
+import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from beamish import telemetry
@@ -20,11 +22,18 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.sources import (
     ChainSource,
+    DepositSource,
     FetchedBlock,
+    SourceError,
     Unreadable,
     watches_addresses,
 )
 from transaction_tracker.store import FoundDeposits, OpenTransactions
+
+# A block whose transfers no provider sends holds the chain up for as long.
+PATIENCE_SECONDS = 60.0
+
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +57,12 @@ class PathDeposits:
         version: Number of additions of addresses that the blocks were compared with; ``None`` if
             the source cannot compare them.
         by_block: The payments of each block that has some, by its hash.
+        unread: Hashes of blocks whose transfers no provider sends.
     """
 
     version: int | None = None
     by_block: Mapping[str, BlockDeposits] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
     @property
     def by_block_paying(self) -> Mapping[str, Collection[str]]:
@@ -87,6 +98,8 @@ class Deposits:
         self._rules = rules
         self._required = required
         self._policy = policy
+        # The first block whose transfers no provider sends, and since when.
+        self._failing: tuple[str, float] | None = None
 
     async def find(
         self, blocks: Sequence[FetchedBlock], watched: Collection[str] | None = None
@@ -107,8 +120,45 @@ class Deposits:
         chosen = known if watched is None else watched
         if not chosen or not blocks:
             return PathDeposits(version)
-        found = await self._source.payments(blocks, chosen, self._rules.tokens)
-        return PathDeposits(version, {key: self._judged(paid) for key, paid in found.items()})
+        tokens, unread = self._rules.tokens, frozenset[str]()
+        try:
+            found = await self._source.payments(blocks, chosen, tokens)
+        except SourceError:
+            if watched is not None or not self._is_given_up(blocks[0]):
+                raise
+            found, unread = await self._readable(self._source, blocks, chosen)
+        self._failing = None
+        judged = {key: self._judged(paid) for key, paid in found.items()}
+        return PathDeposits(version, judged, unread)
+
+    def _is_given_up(self, block: FetchedBlock) -> bool:
+        """Return whether the transfers of a block could not be read for long."""
+        now = asyncio.get_running_loop().time()
+        if self._failing is None or self._failing[0] != block.link.hash:
+            self._failing = block.link.hash, now
+        return now - self._failing[1] >= PATIENCE_SECONDS
+
+    async def _readable(
+        self, source: DepositSource, blocks: Sequence[FetchedBlock], watched: Container[str]
+    ) -> tuple[dict[str, Paid], frozenset[str]]:
+        """Return the payments without the transfers that nobody sends, and the blocks of these.
+
+        One block must not stop the chain and all transactions on it. It is searched later.
+        """
+        found: dict[str, Paid] = {}
+        unread: set[str] = set()
+        for block in blocks:
+            try:
+                found |= await source.payments([block], watched, self._rules.tokens)
+            except SourceError as error:
+                found |= await source.payments([block], watched, ())
+                unread.add(block.link.hash)
+                logger.error(
+                    "block %d (%s) is applied without its token transfers, which are searched "
+                    "later: %s",
+                    *(block.link.number, block.link.hash, error),
+                )
+        return found, frozenset(unread)
 
     def _judged(self, paid: Paid) -> BlockDeposits:
         """Return the payments that reach the minimum, and count the others."""
@@ -163,6 +213,7 @@ class Deposits:
             self._keys(own) if self._open_transactions.addresses.version else frozenset(),
             passed_over,
             self._rules.max_open,
+            unread=tuple(block.link.number for block in blocks if block.link.hash in found.unread),
         )
 
     def searched(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from transaction_tracker.store.addresses import deposits
+from transaction_tracker.store.addresses import deposits, searches
 from transaction_tracker.store.chain import move_chain, pause_deliveries
 from transaction_tracker.store.reading import load_some
 from transaction_tracker.store.recording import record
@@ -21,6 +21,7 @@ def commit(connection: Connection, step: Step) -> Stored:
             return Stored(is_outdated=True)
         begun = deposits.write(connection, step.source, found)
         events = deposits.valid_events(events, begun)
+        searches.require(connection, step.source, found.unread)
     position, written = record(connection, events)
     tip = move_chain(connection, step)
     if step.freezes:

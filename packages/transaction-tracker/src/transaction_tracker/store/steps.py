@@ -19,6 +19,7 @@ class FoundDeposits:
         passed_over: Numbers of payments that become no transaction, by address and reason.
         max_open: Maximum number of open transactions for each address.
         adds: Whether a transaction keeps its other deposits: only some addresses were looked for.
+        unread: Numbers of blocks whose transfers no provider sends, to be searched later.
     """
 
     version: int = 0
@@ -28,6 +29,7 @@ class FoundDeposits:
     passed_over: Mapping[tuple[str, PassedOver], int] = field(default_factory=dict)
     max_open: int = 0
     adds: bool = False
+    unread: tuple[int, ...] = ()
 
     @property
     def has_any(self) -> bool:

@@ -84,6 +84,27 @@ def begin(
     drop_unused(connection, source)
 
 
+def require(connection: Connection, source: str, numbers: Sequence[int]) -> None:
+    """Search blocks that were applied without their transfers, for all addresses.
+
+    Args:
+        connection: Inside a database transaction.
+        source: Name of the source.
+        numbers: Numbers of the blocks; possibly none.
+    """
+    if not numbers:
+        return
+    first, last = min(numbers), max(numbers)
+    table = address_searches.c
+    # The running searches get there, too.
+    further = update(address_searches).where(table.source == source, table.last_block < last)
+    connection.execute(further.values(last_block=last))
+    without = addresses.c.source == source, addresses.c.search.is_(None)
+    some = list(connection.execute(select(addresses.c.address).where(*without)).scalars())
+    if some:
+        _join(connection, source, first, last, some)
+
+
 def next_piece(connection: Connection, source: str, size: int) -> Piece | None:
     """Return the next blocks to search, or ``None`` if there are none.
 
