@@ -30,6 +30,7 @@ HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]{2})+")
 MESSAGE_HEADERS = ("connection", "content-length", "expect", "transfer-encoding", "upgrade")
 
 KNOWN = "0x" + "ab" * 32
+ADDRESS = "0x" + "ab" * 20
 
 # All checks are on.
 CONFIG: dict[str, Any] = {
@@ -122,7 +123,22 @@ def ask_what_is_there(schema: BaseSchema, token: str) -> None:
         ("/v1/transactions/{id}", "GET"),
     ):
         schema[path][method].Case(path_parameters={"id": KNOWN}).call_and_validate(headers=headers)
-    for path in ("/v1/transactions", "/v1/events", "/v1/providers", "/v1/tokens", "/readyz"):
+    watched = schema["/v1/addresses"]["POST"].Case(
+        body=[{"address": ADDRESS, "metadata": {"a": 1}, "from_block": 0}, {"address": "no"}],
+        media_type="application/json",
+    )
+    watched.call_and_validate(headers=headers)
+    for method in ("GET", "DELETE", "GET"):
+        single = schema["/v1/addresses/{address}"][method]
+        single.Case(path_parameters={"address": ADDRESS}).call_and_validate(headers=headers)
+    for path in (
+        "/v1/transactions",
+        "/v1/addresses",
+        "/v1/events",
+        "/v1/providers",
+        "/v1/tokens",
+        "/readyz",
+    ):
         schema[path]["GET"].Case().call_and_validate(headers=headers)
 
 

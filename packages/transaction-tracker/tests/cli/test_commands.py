@@ -54,6 +54,7 @@ def test_all_commands_exist() -> None:
     assert groups == {
         *(
             "add",
+            "address",
             "alerts",
             "change",
             "config",

@@ -35,6 +35,7 @@ EVENTS: list[tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]] = [
     (("reorg",), {"depth": 3}, {}),
     (("unreadable",), {"count": 1}, {"kind": "block"}),
     (("sweep",), {"asked": 1, "age_seconds": 1.0}, {}),
+    (("deposits",), {"tracked": 1, "below_minimum": 1}, {}),
     (("store", "commit"), {"seconds": 1.0}, {}),
     (("provider", "request"), {"duration_seconds": 1.0}, {"provider": "a-1", "outcome": "ok"}),
     (("webhook", "attempt"), {}, {"outcome": "delivered"}),

@@ -82,6 +82,8 @@ async def test_webhook_has_the_documented_fields(
         "caip_id": "tx",
         "details": None,
         "expectation": None,
+        "address": None,
+        "deposits": None,
     }
     assert (first["data"]["block"], first["data"]["outcome"]) == (None, None)
 

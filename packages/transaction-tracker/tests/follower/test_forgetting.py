@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef, Outcome, Policy, Tracked
+from transaction_tracker.domain import BlockRef, DepositRules, Outcome, Policy, Tracked
+from transaction_tracker.follower.deposits import Deposits
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.walk import Walk
@@ -74,7 +75,8 @@ async def test_unreadable_answers_do_not_count_after_another_registration(
     open_transactions = OpenTransactions()
     open_transactions.write([OPEN])
     status = FollowerStatus(clock=lambda: 0.0)
-    walk = Walk(source, open_transactions, records, status, keep=10, block_time=lambda: 12.0)
+    deposits = Deposits(source, open_transactions, DepositRules(), 12, Policy())
+    walk = Walk(source, open_transactions, records, status, 10, lambda: 12.0, deposits)
     unreadable = walk.evidence._unusable._unreadable
     for now in (0.0, 30.0):
         unreadable.note(OPEN.id, now)

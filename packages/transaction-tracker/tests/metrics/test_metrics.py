@@ -40,6 +40,7 @@ def test_each_event_of_the_tracker_is_counted(metrics: Metrics) -> None:
     emit("transition", previous="pending", state="mined")
     emit("transaction", "detected", numbers={"seconds": 0.03})
     emit("reorg", numbers={"depth": 5})
+    emit("deposits", numbers={"tracked": 2, "below_minimum": 7})
     emit("sweep", numbers={"asked": 20, "age_seconds": 7.0})
     emit("store", "commit", numbers={"seconds": 0.004, "works": 2})
     emit(
@@ -55,6 +56,8 @@ def test_each_event_of_the_tracker_is_counted(metrics: Metrics) -> None:
     assert value(metrics, "detection_seconds_sum") == 0.03
     assert value(metrics, "reorgs_total") == 1
     assert value(metrics, "reorg_depth_blocks_sum") == 5
+    assert value(metrics, "deposits_total", result="tracked") == 2
+    assert value(metrics, "deposits_total", result="below_minimum") == 7
     assert value(metrics, "swept_total") == 20
     assert value(metrics, "sweep_age_seconds_sum") == 7.0
     assert value(metrics, "database_seconds_sum") == 0.004

@@ -36,7 +36,7 @@ from .support import SOURCE, TEN, commit, mined
 VERSION_0_1 = (Path(__file__).parent / "version_0_1.sql").read_text()
 SCRIPTS = Path(migrations.__file__).parent
 
-REVISIONS = [f"{number:04}" for number in (*range(1, 11), 12)]
+REVISIONS = [f"{number:04}" for number in range(1, 13)]
 
 ROWS = """
 INSERT INTO transactions VALUES
@@ -349,7 +349,7 @@ def test_event_positions_continue_after_an_upgrade(old_file: Path) -> None:
 def test_start_without_migration_raises_and_changes_nothing(old_file: Path, empty_url: str) -> None:
     with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0012; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(11 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(12 to go\)"):
         Database(empty_url).open(migrate=False)
 
     assert pending_revisions(old_file) == REVISIONS[1:]

@@ -161,6 +161,19 @@ class Node:
         block = self._named(name)
         return None if block is None else block.receipts
 
+    def _logs(self, wanted: Json) -> list[Json]:
+        """Return the logs of a block, by contract and by the first topic (EIP-234)."""
+        block = self._named(wanted["blockHash"])
+        if block is None:
+            raise RpcError(-32000, "unknown block")
+        (topics,) = wanted["topics"]
+        return [
+            {**log, "transactionHash": receipt["transactionHash"], "blockHash": block.hash}
+            for receipt in block.receipts
+            for log in receipt["logs"]
+            if log["address"] in wanted["address"] and log["topics"][0] in topics
+        ]
+
     def _named(self, name: Any) -> Block | None:
         """Find a block by number, tag, hash, or an object with one of these (EIP-1898)."""
         if isinstance(name, dict):
@@ -207,6 +220,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "eth_getTransactionByHash": Node._transaction,
     "eth_getTransactionReceipt": Node._receipt,
     "eth_getBlockReceipts": Node._block_receipts,
+    "eth_getLogs": Node._logs,
     "eth_sendRawTransaction": Node._send,
     "eth_getTransactionCount": Node._nonce,
     "eth_getCode": lambda node, address, _name="latest": node.chain.code.get(address, "0x"),

@@ -11,9 +11,10 @@ from transaction_tracker.domain import Required, RequiredBy, Rule
 from transaction_tracker.follower.rule_options import RuleOptions
 
 from ..signing import SENDER, legacy  # noqa: TID252
-from .chain import Chain, Json, transaction
+from .chain import Chain, Json, address, transaction
 from .node import Node
 from .test_details import CUSTOMER, SHOP, TOKEN, transfer_log
+from .watching import pays, watch
 from .world import CONFIRMATIONS, World, chain_of
 
 VALUE = 10**18
@@ -300,5 +301,22 @@ def test_api_says_which_rule_chose_the_number() -> None:
         assert any(note in text for text in shown["why"]["notes"])
         shown = (await world.get(f"/v1/transactions/{plain['hash']}")).content
         assert (shown["required"], shown["required_by"], shown["rule"]) == (2, "request", None)
+
+    world.play(main)
+
+
+def test_deposit_to_a_watched_address_obeys_the_rules_unless_the_address_says_more() -> None:
+    usual, own = pays("customer", 7, SHOP, VALUE), pays("payer", 7, address("till"), VALUE)
+    chain = chain_of(100)
+    world = world_with(chain, COIN)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await watch(SHOP)
+        await watch(address("till"), required=4)
+        chain.mine(usual, own)
+        await world.reaches(chain)
+        assert await judged(world, usual) == (MANY, COIN)
+        assert await judged(world, own) == (4, "request")
 
     world.play(main)

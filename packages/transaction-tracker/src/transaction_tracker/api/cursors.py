@@ -9,6 +9,7 @@ from transaction_tracker.store.listing import Place
 
 TRANSACTION_PATTERN = r"^[tn]([0-9a-f]{2}){1,850}$"
 EVENT_PATTERN = r"^e[0-9]{1,18}$"
+ADDRESS_PATTERN = r"^w([0-9a-f]{2}){1,850}$"
 ATTEMPT_PATTERN = r"^a[0-9]{1,18}$"
 
 TransactionCursor = Annotated[
@@ -17,6 +18,9 @@ TransactionCursor = Annotated[
 ]
 EventCursor = Annotated[
     str | None, Query(pattern=EVENT_PATTERN, description="`next` of the previous page.")
+]
+AddressCursor = Annotated[
+    str | None, Query(pattern=ADDRESS_PATTERN, description="`next` of the previous page.")
 ]
 AttemptCursor = Annotated[
     str | None, Query(pattern=ATTEMPT_PATTERN, description="`next` of the previous page.")
@@ -55,6 +59,17 @@ def place_at(cursor: str) -> Place | None:
         return Place(kind == "e", json_number(time), transaction)
     except ValueError:
         return None
+
+
+def of_address(source: str, address: str) -> str:
+    """Return the cursor of a watched address."""
+    return "w" + f"{source} {address}".encode().hex()
+
+
+def address_at(cursor: str) -> tuple[str, str]:
+    """Return source and address of a cursor that matches ``ADDRESS_PATTERN``."""
+    source, _, address = transaction_at(cursor).partition(" ")
+    return source, address
 
 
 def of_event(position: int) -> str:

@@ -14,13 +14,16 @@ from pydantic import Field, WithJsonSchema
 from transaction_tracker.api import cursors
 from transaction_tracker.api.why import NextCheck, WaitsFor, Why
 from transaction_tracker.delivery.payload import (
+    Address,
     BlockView,
+    Deposits,
     Details,
     Expectation,
     Hash,
     Metadata,
     OutcomeView,
     TransitionView,
+    first_address,
     fragment,
 )
 from transaction_tracker.domain import Flag, Required, RequiredBy, Rule, State
@@ -137,6 +140,8 @@ class TransactionView:
     metadata: Metadata
     details: Details
     expectation: Expectation
+    address: Address
+    deposits: Deposits
     created_at: Time
     updated_at: Time
 
@@ -243,6 +248,8 @@ def _transaction(kept: TransactionRecord, confirmations: int, degraded: bool) ->
         "metadata": orjson.Fragment(kept.metadata),
         "details": fragment(kept.details),
         "expectation": fragment(kept.expectation),
+        "address": first_address(kept.deposits),
+        "deposits": fragment(kept.deposits),
         "created_at": rfc3339(kept.created_at),
         "updated_at": rfc3339(kept.updated_at),
     }

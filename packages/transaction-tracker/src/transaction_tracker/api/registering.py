@@ -103,7 +103,7 @@ def _rfc3339(value: Any) -> Any:
 TimeIn = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """Convert 12.0 to 12: JSON has one kind of number, and some writers add the point."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -120,7 +120,7 @@ def _confirmations(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 
 Confirmations: TypeAlias = Annotated[
-    Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS), BeforeValidator(_whole)] | Tag | None,
+    Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS), BeforeValidator(whole)] | Tag | None,
     WrapValidator(_confirmations),
 ]
 Deadline: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None
@@ -151,7 +151,7 @@ class RegistrationIn(BaseModel):
         "whichever uses that nonce.",
         json_schema_extra={"pattern": ADDRESS_PATTERN},
     )
-    nonce: Annotated[int, BeforeValidator(_whole)] = Field(
+    nonce: Annotated[int, BeforeValidator(whole)] = Field(
         _NO_NONCE, ge=0, le=MAX_NONCE, description="Nonce of the transaction; needs `sender`."
     )
     raw: str = Field(
@@ -280,21 +280,28 @@ class RequestItems:
         return [f"{self.place}/{number}" for number in range(len(self.items))]
 
 
-def read_items(body: bytes) -> RequestItems:
+def read_items(
+    body: bytes, member: str = "transactions", noun: str = "registrations"
+) -> RequestItems:
     """Return the registrations of a body.
+
+    Args:
+        body: The body.
+        member: Name of the member that contains a list.
+        noun: What the list contains, for errors.
 
     Raises:
         ProblemError: The body is not JSON, has none of the three shapes, or has too many items.
     """
     content = parsed(body)
-    if isinstance(content, dict) and "transactions" not in content:
+    if isinstance(content, dict) and member not in content:
         return RequestItems([content], None)
-    place = "#/transactions" if isinstance(content, dict) else "#"
-    items = content.pop("transactions") if isinstance(content, dict) else content
+    place = f"#/{member}" if isinstance(content, dict) else "#"
+    items = content.pop(member) if isinstance(content, dict) else content
     if not isinstance(items, list) or (isinstance(content, dict) and content):
-        raise _bad('expected a registration, a list of them, or {"transactions": [...]}', "#")
+        raise _bad(f'expected one object, a list of {noun}, or {{"{member}": [...]}}', "#")
     if not 1 <= len(items) <= MAX_ITEMS:
-        raise _bad(f"expected 1 to {MAX_ITEMS:,} registrations, got {len(items):,}", place)
+        raise _bad(f"expected 1 to {MAX_ITEMS:,} {noun}, got {len(items):,}", place)
     return RequestItems(items, place)
 
 
@@ -483,8 +490,12 @@ def _refused(given: str | None, detail: str, pointer: str) -> CheckedItem:
 
 
 def _ambiguous(given: str | None, error: AmbiguousIdError, pointer: str) -> CheckedItem:
-    fault = {"detail": str(error), "pointer": pointer, "candidates": list(error.candidates)}
-    return CheckedItem(given, None, (fault,), is_ambiguous=True)
+    return CheckedItem(given, None, (ambiguous(error, pointer),), is_ambiguous=True)
+
+
+def ambiguous(error: AmbiguousIdError, pointer: str) -> dict[str, Any]:
+    """Return the error of an id that fits several sources, with the candidates."""
+    return {"detail": str(error), "pointer": pointer, "candidates": list(error.candidates)}
 
 
 def faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:

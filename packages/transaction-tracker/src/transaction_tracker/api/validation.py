@@ -17,6 +17,7 @@ SEARCH_PATTERN = r"^[^\x00]*$"
 
 # What a text must be, by the pattern that it must match. A pattern itself explains nothing.
 FORMS = {
+    cursors.ADDRESS_PATTERN: "must be the next of a previous page",
     cursors.TRANSACTION_PATTERN: "must be the next of a previous page",
     cursors.EVENT_PATTERN: "must be the cursor of an event, such as e42",
     cursors.ATTEMPT_PATTERN: "must be the next of a previous page, such as a42",

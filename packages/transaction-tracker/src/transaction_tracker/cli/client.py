@@ -37,6 +37,7 @@ MAX_EVENT_BYTES = 2**20
 FIXES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "not-tracked": "track it with txtrack add",
+        "not-watched": "watch it with txtrack address add",
         "unknown-endpoint": "txtrack webhook ls lists the endpoints",
         "unknown-provider": "txtrack provider ls lists the providers",
         "unknown-source": "txtrack source ls lists the sources",
@@ -169,9 +170,9 @@ class Api:
         """Send a PATCH request; the service's changes are idempotent."""
         return await self._with_retries("PATCH", path, {}, body)
 
-    async def delete(self, path: str) -> Any:
-        """Send a DELETE request."""
-        return await self._with_retries("DELETE", path, {})
+    async def delete(self, path: str, **params: Any) -> Any:
+        """Send a DELETE request; omit parameters that are ``None``."""
+        return await self._with_retries("DELETE", path, params)
 
     async def pages(
         self, path: str, items: str, limit: int | None = None, **params: Any

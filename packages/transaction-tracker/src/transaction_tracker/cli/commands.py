@@ -110,6 +110,12 @@ COMMANDS = (
         "Explain the state of a transaction, and what it waits for.",
     ),
     Command(
+        "address",
+        "addresses:app",
+        TRACK,
+        "Watch addresses: each payment to one becomes a tracked transaction.",
+    ),
+    Command(
         "events",
         "events:events",
         TRACK,

@@ -5,11 +5,11 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal, NamedTuple
 
 import orjson
 from cyclopts import Parameter
@@ -116,7 +116,7 @@ async def import_(
             for part in batches(entries(stream, format_), batch):
                 await _import(api, part, tally, again=again, as_json=service.as_json)
                 moved()
-    _finish(tally, as_json=service.as_json)
+    finish(tally, "transactions are tracked", as_json=service.as_json)
     return BAD_INPUT if tally.bad else OK
 
 
@@ -137,22 +137,30 @@ async def _import(
         tally.accepted += response["accepted"]
     tally.bad += len(bad)
     for line in sorted(bad, key=lambda line: line.line):
-        _report(line, as_json=as_json)
+        report(line, as_json=as_json)
 
 
-def _report(bad: BadLine, *, as_json: bool) -> None:
+def report(bad: BadLine, *, as_json: bool) -> None:
+    """Print why a line was not imported."""
     if as_json:
         output.write_json({"status": "bad", **asdict(bad)})
     else:
         output.note(f"line {bad.line}: {bad.reason}")
 
 
-def _finish(tally: Tally, *, as_json: bool) -> None:
+def finish(tally: Tally, done: str, *, as_json: bool) -> None:
+    """Print the numbers of lines.
+
+    Args:
+        tally: The numbers.
+        done: What is true of the accepted lines now.
+        as_json: Whether to print one line of JSON.
+    """
     if as_json:
         output.write_json({"status": "done", **asdict(tally)})
     else:
         bad = f"; {tally.bad:,} bad lines, see above" if tally.bad else ""
-        output.say(f"{tally.accepted:,} transactions are tracked{bad}")
+        output.say(f"{tally.accepted:,} {done}{bad}")
 
 
 def _key(registrations: Any) -> str:
@@ -188,18 +196,38 @@ def progress(stream: IO[str]) -> Iterator[Any]:
         yield lambda: progress.update(task, completed=os.lseek(stream.fileno(), 0, os.SEEK_CUR))
 
 
-def entries(lines: Iterable[str], kind: Format) -> Iterator[GoodLine | BadLine]:
+class Form(NamedTuple):
+    """What the lines of a file stand for.
+
+    Attributes:
+        columns: Names of CSV columns, of which the header has one.
+        of_row: Parses the cells of a row by their columns; gets the line number too.
+        of_json: Parses a line of JSON.
+        of_id: Parses a line that is nothing else.
+    """
+
+    columns: Sequence[str]
+    of_row: Callable[[int, Mapping[str, str]], GoodLine | BadLine]
+    of_json: Callable[[int, str], GoodLine | BadLine]
+    of_id: Callable[[int, str], GoodLine | BadLine]
+
+
+def entries(
+    lines: Iterable[str], kind: Format, form: Form | None = None
+) -> Iterator[GoodLine | BadLine]:
     """Parse lines; skip empty lines and lines that begin with ``#``, but count them.
 
     Args:
         lines: Lines with their line ends.
         kind: Format of the lines; ``auto`` decides by the first line that is not skipped.
+        form: What the lines stand for. Default: transactions.
     """
+    form = form or Form(ID_COLUMNS, _of_row, _of_json, _of_id)
     source = iter(lines)
     if kind == "auto":
         head = list(_up_to_the_first(source))
-        kind, source = _kind_of(head[-1] if head else ""), chain(head, source)
-    read = {"csv": Csv().read, "jsonl": _of_json, "ids": _of_id}[kind]
+        kind, source = _kind_of(head[-1] if head else "", form.columns), chain(head, source)
+    read = {"csv": Csv(form.of_row).read, "jsonl": form.of_json, "ids": form.of_id}[kind]
     for number, line in enumerate(source, 1):
         text = line.strip()
         if not text or text.startswith("#"):
@@ -224,11 +252,11 @@ def _up_to_the_first(lines: Iterator[str]) -> Iterator[str]:
             return
 
 
-def _kind_of(line: str) -> Format:
+def _kind_of(line: str, wanted: Sequence[str]) -> Format:
     if line.lstrip().startswith("{"):
         return "jsonl"
     columns = [name.strip().lower() for name in line.split(",")]
-    return "csv" if any(name.strip('"') in ID_COLUMNS for name in columns) else "ids"
+    return "csv" if any(name.strip('"') in wanted for name in columns) else "ids"
 
 
 def _of_json(number: int, text: str) -> GoodLine | BadLine:
@@ -248,9 +276,14 @@ def _of_id(number: int, text: str) -> GoodLine:
 
 
 class Csv:
-    """Parses lines of CSV; the first line contains the names of the columns."""
+    """Parses lines of CSV; the first line contains the names of the columns.
 
-    def __init__(self) -> None:
+    Args:
+        of_row: Parses the cells of a row by their columns; gets the line number too.
+    """
+
+    def __init__(self, of_row: Callable[[int, Mapping[str, str]], GoodLine | BadLine]) -> None:
+        self._of_row = of_row
         self._header: list[str] | None = None
 
     def read(self, number: int, text: str) -> GoodLine | BadLine | None:
@@ -267,7 +300,7 @@ class Csv:
             return BadLine(
                 number, f"must have {len(self._header)} cells like the header, got {len(cells)}"
             )
-        return _of_row(number, dict(zip(self._header, cells, strict=True)))
+        return self._of_row(number, dict(zip(self._header, cells, strict=True)))
 
 
 def _of_row(number: int, row: Mapping[str, str]) -> GoodLine | BadLine:

@@ -20,6 +20,7 @@ def described(transaction: Facts) -> dict[str, object]:
         "nonce": details.get("nonce"),
         "gas used": None if gas is None else f"{gas:,}",
         "block time": details.get("block_time"),
+        "deposits": _deposits(transaction),
         "expected": verdict(transaction),
     }
 
@@ -38,6 +39,20 @@ def verdict(transaction: Facts) -> str | None:
         for each in expectation["differences"]
     )
     return f"not the expected payment: {'; '.join(differences)}"
+
+
+def _deposits(transaction: Facts) -> str | None:
+    """Return what a transaction pays to watched addresses; ``None`` if it has never paid one."""
+    deposits = transaction.get("deposits")
+    if deposits is None:
+        return None
+    return "; ".join(map(_deposit, deposits)) or "none"
+
+
+def _deposit(deposit: Facts) -> str:
+    value, token = deposit["value"], deposit["token"]
+    amount = output.amount(int(value)) if token is None else f"{value} of {token}"
+    return f"{amount} to {deposit['address']}"
 
 
 def transfers(transaction: Facts) -> Iterator[str]:

@@ -15,7 +15,7 @@ from transaction_tracker.store.feed import EventRecord
 TEST_TYPE = "transaction_tracker.test"
 
 # 1 had neither details nor an expectation, 2 had neither hash nor caip_id, 3 had no decimals and
-# symbols of tokens.
+# symbols of tokens, and neither address nor deposits.
 PAYLOAD_VERSION = 4
 
 # Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
@@ -212,6 +212,21 @@ class ExpectationView:
     differences: list[DifferenceView]
 
 
+@dataclass(kw_only=True)
+class DepositView:
+    """What the transaction pays to one watched address, in one currency."""
+
+    address: str
+    token: Annotated[str | None, Field(description="Contract; null for the chain's coin.")]
+    value: Annotated[
+        str,
+        Field(
+            description="Sum of the payments in wei, or in the token's smallest unit, as decimal "
+            "text."
+        ),
+    ]
+
+
 # What is stored is JSON of these shapes, so it is inserted unparsed, as an `orjson.Fragment`.
 Details: TypeAlias = Annotated[
     DetailsView | None, Field(description="Null while nothing is known, and without a chain.")
@@ -226,6 +241,30 @@ Hash: TypeAlias = Annotated[
 Expectation: TypeAlias = Annotated[
     ExpectationView | None, Field(description="Null if nothing is expected.")
 ]
+Address: TypeAlias = Annotated[
+    str | None,
+    Field(
+        description="The watched address that the transaction pays, the first of `deposits`; null "
+        "if it pays none."
+    ),
+]
+Deposits: TypeAlias = Annotated[
+    list[DepositView] | None,
+    Field(
+        description="What the transaction pays to watched addresses, as its last block says; null "
+        "if no block has said that it pays one. It is paid once the state is confirmed."
+    ),
+]
+
+
+def first_address(deposits: str | None) -> str | None:
+    """Return the address of the first deposit.
+
+    Args:
+        deposits: The deposits of a transaction, as JSON.
+    """
+    listed = () if deposits is None else orjson.loads(deposits)
+    return next((each["address"] for each in listed), None)
 
 
 def fragment(text: str | None) -> orjson.Fragment | None:
@@ -261,6 +300,8 @@ class TransitionView:
             "eip155:1:0x…."
         ),
     ]
+    address: Address
+    deposits: Deposits
 
     @classmethod
     def of(cls, entry: EventRecord, **more: Any) -> Self:
@@ -286,6 +327,8 @@ class TransitionView:
             "metadata": orjson.Fragment(entry.metadata),
             "details": fragment(entry.details),
             "expectation": fragment(entry.expectation),
+            "address": first_address(entry.deposits),
+            "deposits": fragment(entry.deposits),
         }
         fields.update(more)
         return cls(**fields)

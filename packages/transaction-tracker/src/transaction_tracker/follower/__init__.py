@@ -1,5 +1,6 @@
 """Follow a source: apply what it reports, and inform the trackers that are affected."""
 
+from transaction_tracker.follower.address_searcher import AddressSearcher
 from transaction_tracker.follower.poller import Poller
 from transaction_tracker.follower.process import Follower
 from transaction_tracker.follower.rebroadcaster import REBROADCASTER, Rebroadcaster
@@ -12,6 +13,7 @@ __all__ = [
     "REBROADCASTER",
     "UNIT_READER",
     "WATCHDOG",
+    "AddressSearcher",
     "Follower",
     "FollowerStatus",
     "Poller",

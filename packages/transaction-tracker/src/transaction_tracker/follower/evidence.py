@@ -107,7 +107,12 @@ class Evidence:
         self._unusable.forget(transaction)
         self._endings.forget(transaction)
 
-    async def prefetch(self, blocks: Sequence[FetchedBlock], chain: KeptChain) -> None:
+    async def prefetch(
+        self,
+        blocks: Sequence[FetchedBlock],
+        chain: KeptChain,
+        paying: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         """Prefetch the data for applying blocks one after another, in few requests.
 
         A failure has no effect: missing data is fetched when the block is applied.
@@ -115,9 +120,10 @@ class Evidence:
         Args:
             blocks: The blocks, from the lowest up.
             chain: The chain that they extend.
+            paying: By hash of the block, its transactions that pay watched addresses.
         """
         self._early, self._opinion = {}, None
-        wanted = [(block, await self._own_ids(block)) for block in blocks]
+        wanted = [(block, await self._wanted(block, paying or {})) for block in blocks]
         wanted = [(block, own) for block, own in wanted if own]
         try:
             if len(wanted) > 1:
@@ -128,6 +134,14 @@ class Evidence:
                 await self._foresee_ends(block, own, blocks, chain)
         except SourceError as error:
             logger.debug("could not prefetch data for %d blocks: %s", len(blocks), error)
+
+    async def _wanted(
+        self, block: FetchedBlock, paying: Mapping[str, Collection[str]]
+    ) -> dict[str, str]:
+        """Return the transactions of a block whose outcomes are needed, each with its id in it."""
+        own = await self._own_ids(block)
+        known = set(own.values())
+        return own | {key: key for key in paying.get(block.link.hash, ()) if key not in known}
 
     async def _foresee_ends(
         self,
@@ -183,6 +197,34 @@ class Evidence:
         facts = {key: (*observations, first) for key, observations in facts.items()}
         facts = self._depth(chain) | facts
         return await self._endings.cleared(facts, chain, _now(), self._opinion)
+
+    async def of_paying(self, block: FetchedBlock, paying: Collection[str]) -> dict[str, Included]:
+        """Return the facts about transactions of a block that pay watched addresses.
+
+        The outcomes of the open transactions of the block are fetched in the same request, for
+        ``of_block``. A transaction whose outcome no provider sends in a readable form is missing.
+
+        Args:
+            block: The block.
+            paying: Ids of the transactions, in the block.
+        """
+        if not paying:
+            return {}
+        early = self._early.get(block.link.hash, {})
+        wanted = {*(await self._own_ids(block)).values(), *paying}
+        missing = wanted - early.keys()
+        outcomes = dict(early)
+        if missing:
+            outcomes |= await self._source.outcomes(block, missing)
+        self._early[block.link.hash] = outcomes
+        transactions = await self._described(block, paying)
+        found: dict[str, Included] = {}
+        for key, transaction in transactions.items():
+            outcome = outcomes.get(key)
+            if transaction is None or key not in outcomes or isinstance(outcome, Unreadable):
+                continue
+            found[key] = Included(transaction, block.link.ref, outcome)
+        return found
 
     async def of_depth(self, chain: KeptChain) -> Facts:
         """Return the facts that follow from the confirmations and the tags of blocks."""

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from transaction_tracker.domain import MAX_CONFIRMATIONS, Policy
 from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.follower.address_options import AddressesSection
 from transaction_tracker.options import Section, number, option
 from transaction_tracker.options.values import Seconds
 from transaction_tracker.sources.bitcoin.networks import NETWORKS, Network
@@ -119,6 +120,7 @@ class ChainOptions(Section):
         "Signatures of contracts' custom errors, to decode revert reasons.",
     )
     profile: Annotated[ProfileSection, BeforeValidator(_table)] = ProfileSection()
+    addresses: Annotated[AddressesSection, BeforeValidator(_table)] = AddressesSection()
 
     @property
     def policy(self) -> Policy:
@@ -126,12 +128,14 @@ class ChainOptions(Section):
         return Policy(self.drop_after_blocks, self.drop_after_seconds, self.stuck_after)
 
     def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
-        """Yield ``confirmations`` if it is a tag that the configured chain does not support."""
+        """Yield a tag that the configured chain does not support, and equal tokens."""
         try:
             self.chain_profile().check_required(self.confirmations)
         except ValueError as error:
             message = str(error).removeprefix("confirmations ")
             yield "confirmations", message.replace("set profile", f"set {table}profile")
+        for name, message in self.addresses.conflicts(f"{table}addresses."):
+            yield f"addresses.{name}", message
 
     def chain_profile(self, chain_id: int | None = None) -> ChainProfile:
         """Return the changed profile of the configured chain; of ``chain_id`` if none is set."""

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from beamish import Continue, GenServer, Ref, process
-from transaction_tracker.domain import Policy
+from transaction_tracker.domain import DepositRules, Policy, Required
 from transaction_tracker.follower.block_time import BlockTime
 from transaction_tracker.follower.budget import Budget
+from transaction_tracker.follower.deposits import Deposits
 from transaction_tracker.follower.outage import Outage
 from transaction_tracker.follower.questions import Questions
 from transaction_tracker.follower.records import Records
@@ -54,6 +55,8 @@ class Follower(GenServer):
         sweep_budget: Maximum number of calls about single transactions in one batch per block.
         block_time: Returns the seconds between blocks, which can change.
         registry: Name of the registry of the trackers.
+        rules: Which payments to watched addresses become tracked transactions.
+        required: What makes the states of these final, if their address says nothing else.
     """
 
     def __init__(
@@ -68,12 +71,17 @@ class Follower(GenServer):
         sweep_budget: int,
         block_time: Callable[[], float],
         registry: str = REGISTRY,
+        rules: DepositRules,
+        required: Required,
     ) -> None:
         self._source = source
         self._poll_interval = poll_interval
         self._records = Records(open_transactions, policy, registry=registry)
         self._status = status
-        self._walk = Walk(source, open_transactions, self._records, status, keep, block_time)
+        deposits = Deposits(source, open_transactions, rules, required, policy)
+        self._walk = Walk(
+            source, open_transactions, self._records, status, keep, block_time, deposits
+        )
         evidence = self._walk.evidence
         undecided = Undecided(status)
         self._questions = Questions(
@@ -91,6 +99,8 @@ class Follower(GenServer):
         """Load the stored blocks and the open transactions."""
         await self._walk.resume()
         await self._records.load()
+        if self._status.has_begun:  # this process was restarted
+            await self._records.start_trackers()
         return Continue(Poll())
 
     async def handle_continue(self, _arg: object) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from beamish import ExitError
+from beamish import ExitError, Registry
 from transaction_tracker.domain import (
     TERMINAL,
     Agenda,
@@ -19,7 +19,7 @@ from transaction_tracker.domain import (
 from transaction_tracker.follower.evidence import Facts
 from transaction_tracker.slices import Slices
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored
-from transaction_tracker.tracker import REGISTRY, TransactionTracker, via
+from transaction_tracker.tracker import REGISTRY, TrackerContext, TransactionTracker, via
 
 logger: logging.Logger = logging.getLogger("transaction_tracker")
 
@@ -72,6 +72,11 @@ class Records:
             for tracked in part:
                 self._note(tracked)
 
+    async def start_trackers(self) -> None:
+        """Start the trackers of transactions that were found in a block shortly before a crash."""
+        context: TrackerContext = Registry.meta(self._registry, TrackerContext.KEY)
+        await TransactionTracker.start_all_pending(context.label)
+
     async def decide(self, facts: Facts) -> tuple[Event, ...]:
         """Return the events that the trackers decide from facts.
 
@@ -102,6 +107,9 @@ class Records:
 
     async def take_over(self, stored: Stored) -> None:
         """Update the schedules of stored transactions, and handle their events."""
+        async for rows in Slices(stored.started):
+            for tracked in rows:
+                await TransactionTracker.reopen(tracked)
         async for rows in Slices(stored.rows):
             for tracked in rows:
                 self._note(tracked)

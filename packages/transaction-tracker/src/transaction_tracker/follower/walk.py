@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from beamish import telemetry
 from transaction_tracker.domain import BlockRef, Event, KeptChain, Link, Orphaned, RecentSlots, Tag
 from transaction_tracker.follower.branches import Branches
+from transaction_tracker.follower.deposits import Deposits, PathDeposits, count_deposits
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.low_heads import GRACE_BLOCKS, LowHeads
@@ -19,7 +20,7 @@ from transaction_tracker.follower.undoing import UndoCheck
 from transaction_tracker.follower.unreadable import count_unreadable
 from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, FetchedBlock, SourceError
-from transaction_tracker.store import OpenTransactions, Step, Store
+from transaction_tracker.store import FoundDeposits, OpenTransactions, Step, Store
 
 logger: logging.Logger = logging.getLogger("transaction_tracker")
 
@@ -37,6 +38,7 @@ class Walk:
         status: Records the progress.
         keep: Number of blocks to keep for reorganisations.
         block_time: Returns the seconds between blocks, which can change.
+        deposits: Finds payments to watched addresses.
 
     Attributes:
         chain: The kept blocks.
@@ -52,8 +54,10 @@ class Walk:
         status: FollowerStatus,
         keep: int,
         block_time: Callable[[], float],
+        deposits: Deposits,
     ) -> None:
         self._source = source
+        self._deposits = deposits
         self._open_transactions = open_transactions
         self._records = records
         self._status = status
@@ -95,8 +99,9 @@ class Walk:
         if self._is_left([block.link for block in path.blocks]):
             return False
         await self._switch_to(path)
-        await self.evidence.prefetch(path.blocks, self.chain)
-        await self._apply_all(path.blocks, seen_at)
+        found = await self._deposits.find(path.blocks)
+        await self.evidence.prefetch(path.blocks, self.chain, found.by_block_paying)
+        await self._apply_all(path.blocks, found, seen_at)
         self.evidence.marks.note(head, self.chain)
         if head.marks:
             await self._apply_depth()
@@ -249,60 +254,88 @@ class Walk:
 
     # -- Applying
 
-    async def _apply_all(self, blocks: Sequence[FetchedBlock], seen_at: float) -> None:
+    async def _apply_all(
+        self, blocks: Sequence[FetchedBlock], found: PathDeposits, seen_at: float
+    ) -> None:
         applied = 0
         while applied < len(blocks):
-            quiet = self._leading_quiet(blocks[applied:])
+            quiet = self._leading_quiet(blocks[applied:], found)
             block = blocks[applied + len(quiet)]
-            await self._apply(quiet, block, seen_at, is_last=block is blocks[-1])
-            applied += len(quiet) + 1
+            if await self._apply(quiet, block, found, seen_at, is_last=block is blocks[-1]):
+                applied += len(quiet) + 1
+            else:
+                # Addresses were added meanwhile, to which these blocks can have deposits.
+                found = await self._deposits.find(blocks[applied:])
             # It takes some ms to free the objects of a large block: its facts are freed by now, and
             # the block itself is freed after this loop. Other tasks can run in between.
             await asyncio.sleep(0)
 
-    def _leading_quiet(self, blocks: Sequence[FetchedBlock]) -> Sequence[FetchedBlock]:
-        """Return the leading blocks, except the last block, that change no open transaction.
+    def _leading_quiet(
+        self, blocks: Sequence[FetchedBlock], found: PathDeposits
+    ) -> Sequence[FetchedBlock]:
+        """Return the leading blocks, except the last block, that change and begin no transaction.
 
         They share the database transaction of the block after them: with one transaction each, the
         disk would limit the speed of catching up. After a crash they are fetched again.
         """
         for count, block in enumerate(blocks[:-1]):
-            if self._open_transactions.own(
-                block.ids, block.slots
-            ) or self._open_transactions.rivals(block.slots):
+            if (
+                found.of(block).paid
+                or self._open_transactions.own(block.ids, block.slots)
+                or self._open_transactions.rivals(block.slots)
+            ):
                 return blocks[:count]
         return blocks[:-1]
 
     async def _apply(
-        self, quiet: Sequence[FetchedBlock], block: FetchedBlock, seen_at: float, *, is_last: bool
-    ) -> None:
+        self,
+        quiet: Sequence[FetchedBlock],
+        block: FetchedBlock,
+        found: PathDeposits,
+        seen_at: float,
+        *,
+        is_last: bool,
+    ) -> bool:
+        """Apply a block and those below it; return whether they are stored."""
         started = time.monotonic()
         chain = self.chain.extended([applied.link for applied in (*quiet, block)])
-        hits = set(self._open_transactions.own(block.ids, block.slots))
+        own = self._open_transactions.own(block.ids, block.slots)
         try:
+            paying = await self.evidence.of_paying(block, found.of(block).paid.keys())
             facts = await self.evidence.of_block(block, chain, is_last=is_last)
         except SourceError:
             # The blocks below are complete: they are stored although the facts of this block are
             # missing.
-            await self._commit(quiet, (), set(), seen_at, started)
+            below = self._deposits.step(found, quiet, {}, {})
+            await self._commit(quiet, (), set(), below, seen_at, started)
             raise
+        deposits = self._deposits.step(found, (*quiet, block), own, paying)
         events = await self._records.decide(facts)
-        await self._commit((*quiet, block), events, hits, seen_at, started)
+        events += self._deposits.events(deposits, paying)
+        hits = set(own)
+        if not await self._commit((*quiet, block), events, hits, deposits, seen_at, started):
+            return False
         # The block contains these transactions, but the source does not return their outcomes yet.
         for key in hits - facts.keys():
             self._records.sweep.add_fresh(key)
+        return True
 
     async def _commit(
         self,
         blocks: Sequence[FetchedBlock],
         events: tuple[Event, ...],
         hits: set[str],
+        deposits: FoundDeposits | None,
         seen_at: float,
         started: float,
-    ) -> None:
-        """Store blocks in one step; the events and the hits are those of the last block."""
+    ) -> bool:
+        """Store blocks in one step; the events and the hits are those of the last block.
+
+        Returns:
+            Whether the blocks are stored; not if they were compared with too few addresses.
+        """
         if not blocks:
-            return
+            return True
         *quiet, last = blocks
         chain = self.chain.extended([block.link for block in blocks])
         step = Step(
@@ -312,8 +345,12 @@ class Walk:
             slots=last.slots,
             quiet=tuple((block.link, block.slots) for block in quiet),
             keep=chain.keep,
+            deposits=deposits,
         )
-        await self._records.commit(step)
+        stored = await self._records.commit(step)
+        if stored.is_outdated:
+            return False
+        count_deposits(deposits, len(stored.started), self._source.name)
         self._move_to(chain)
         for block in blocks:
             self._status.applied(block.link.ref)
@@ -321,6 +358,7 @@ class Walk:
             self._branches.applied(block.link, _now())
             count_unreadable(block)
             await self._measure(block, hits if block is last else set(), seen_at, started)
+        return True
 
     async def _measure(
         self, block: FetchedBlock, hits: set[str], seen_at: float, started: float

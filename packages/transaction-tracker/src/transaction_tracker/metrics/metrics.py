@@ -114,6 +114,9 @@ class Metrics:
         self._unreadable = self._counter(
             "unreadable", "Responses and parts of responses skipped as unreadable.", "kind"
         )
+        self._deposits = self._counter(
+            "deposits", "Payments to watched addresses, by what became of them.", *own, "result"
+        )
         self._swept = self._counter("swept", "Transactions looked up individually.", *own)
         self._sweep_ages = self._histogram(
             "sweep_age_seconds", "How long the oldest due transaction had been due.", AGES, *own
@@ -151,6 +154,7 @@ class Metrics:
             (ours, "transaction", "detected"): self._detected,
             (ours, "reorg"): self._reorg,
             (ours, "unreadable"): self._passed_over,
+            (ours, "deposits"): self._found,
             (ours, "sweep"): self._sweep,
             (ours, "store", "commit"): self._committed,
             (ours, "provider", "request"): self._requested,
@@ -191,6 +195,10 @@ class Metrics:
 
     def _passed_over(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         self._unreadable.labels(self._bounded("unreadable", facts["kind"])).inc(numbers["count"])
+
+    def _found(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        for result, count in numbers.items():
+            self._of(self._deposits, facts, result).inc(count)
 
     def _sweep(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         self._of(self._swept, facts).inc(numbers["asked"])

@@ -20,6 +20,15 @@ def from_json(text: str) -> Any:
         return text
 
 
+def as_list(value: Any) -> Any:
+    """Convert a list that environment variables define: JSON, or a table of indexes."""
+    if isinstance(value, str):
+        return from_json(value)
+    if isinstance(value, dict) and all(key.isdecimal() for key in value):
+        return [value[key] for key in sorted(value, key=int)]
+    return value
+
+
 def split(value: Any, separator: str) -> Any:
     """Parse the list in an environment variable: JSON, or parts between separators."""
     if not isinstance(value, str):

@@ -12,6 +12,7 @@ from transaction_tracker.follower import (
     REBROADCASTER,
     UNIT_READER,
     WATCHDOG,
+    AddressSearcher,
     Follower,
     FollowerStatus,
     Poller,
@@ -20,6 +21,7 @@ from transaction_tracker.follower import (
     UnitReader,
     Watchdog,
 )
+from transaction_tracker.follower.deposits import Deposits
 from transaction_tracker.follower.rule_options import RuleOptions, rules_of
 from transaction_tracker.providers import Pool, ProviderSettings, SubscriptionTimeouts
 from transaction_tracker.providers.choice import best_head
@@ -28,7 +30,13 @@ from transaction_tracker.service.metrics import blocks_behind
 from transaction_tracker.service.settings import Settings, SourceSettings
 from transaction_tracker.service.source_state import SourceState
 from transaction_tracker.service.starting import Boot, Connection
-from transaction_tracker.sources import ChainSource, PolledSource, has_blocks, has_tokens
+from transaction_tracker.sources import (
+    ChainSource,
+    PolledSource,
+    has_blocks,
+    has_tokens,
+    watches_addresses,
+)
 from transaction_tracker.sources.bitcoin import BitcoinSource
 from transaction_tracker.sources.bitcoin.networks import BLOCK_TIME_SECONDS
 from transaction_tracker.sources.ethereum import EthereumSource
@@ -143,6 +151,7 @@ class SourceTree:
             ),
             *self._rebroadcaster(),
             *self._unit_reader(),
+            *self._searcher(),
         ]
 
     def following(self) -> Following:
@@ -243,6 +252,8 @@ class SourceTree:
             sweep_budget=options.sweep_budget,
             block_time=self._block_time,
             registry=self._names.registry,
+            rules=options.addresses.rules,
+            required=options.confirmations,
             name=self._names.follower,
         )
 
@@ -256,6 +267,20 @@ class SourceTree:
         if not has_tokens(self.source):
             return []
         return [UnitReader.child_spec(self.source, name=self._labelled(UNIT_READER))]
+
+    def _searcher(self) -> list[ChildSpec]:
+        source, options = self.source, self._options
+        if not watches_addresses(source):
+            return []
+        deposits = Deposits(
+            source,
+            self.open_transactions,
+            options.addresses.rules,
+            options.confirmations,
+            self._policy,
+        )
+        names = self._names
+        return [AddressSearcher.child_spec(source, deposits, names.registry, name=names.searcher)]
 
     def _labelled(self, name: str) -> str:
         """Return the name of a process of this source, from that of the only source."""

@@ -1,6 +1,6 @@
 """The whole configuration."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import (
@@ -15,7 +15,7 @@ from transaction_tracker.api.options import WebSection
 from transaction_tracker.delivery.options import WebhooksSection
 from transaction_tracker.follower.options import SourceSection, source_name
 from transaction_tracker.follower.rule_options import MAX_RULES, RuleOptions
-from transaction_tracker.options.values import from_json
+from transaction_tracker.options.values import as_list
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.client import ClientSection
 from transaction_tracker.settings.sections import LogsSection
@@ -26,17 +26,8 @@ PREFIX = "TXTRACK_"
 DELIMITER = "__"
 
 
-def _as_list(value: Any) -> Any:
-    """Convert a list that environment variables define: JSON, or a table of indexes."""
-    if isinstance(value, str):
-        return from_json(value)
-    if isinstance(value, dict) and all(key.isdecimal() for key in value):
-        return [value[key] for key in sorted(value, key=int)]
-    return value
-
-
 Providers = Annotated[
-    tuple[ProviderSettings, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
+    tuple[ProviderSettings, ...], NoDecode, BeforeValidator(as_list), Field(max_length=32)
 ]
 
 
@@ -65,10 +56,10 @@ class Configuration(BaseSettings):
     providers: Providers = ()
     http: HttpSection | None = None
     sources: Annotated[
-        tuple[SourceEntry, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
+        tuple[SourceEntry, ...], NoDecode, BeforeValidator(as_list), Field(max_length=32)
     ] = ()
     rules: Annotated[
-        tuple[RuleOptions, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=MAX_RULES)
+        tuple[RuleOptions, ...], NoDecode, BeforeValidator(as_list), Field(max_length=MAX_RULES)
     ] = ()
     web: WebSection = WebSection()
     webhooks: WebhooksSection = WebhooksSection()

@@ -19,7 +19,7 @@ from transaction_tracker.sources.http_polling import HttpSection
 _OF_ALL_SOURCES = frozenset(("type", "poll_interval", "expires_after"))
 
 # Options of [source] that apply to one type of chain.
-_OF_ETHEREUM = frozenset(("chain_id", "errors", "profile", "follow_repriced"))
+_OF_ETHEREUM = frozenset(("chain_id", "errors", "profile", "follow_repriced", "addresses"))
 _OF_BITCOIN = frozenset(("network",))
 
 # Options that an entry of [[sources]] has besides those of [source].
@@ -88,7 +88,7 @@ def _source(
         for name, message in provider.conflicts(f"{'.'.join((*beside, 'providers', str(index)))}."):
             yield (*beside, "providers", str(index), name), message
     for name, message in source.conflicts(f"{'.'.join(at)}."):
-        yield (*at, name), message
+        yield (*at, *name.split(".")), message
     if http is not None:
         kind = ".".join((*at, "type"))
         yield (*beside, "http"), f'requires {kind} = "http", got {_type(source, at)}'

@@ -1,5 +1,6 @@
 """Sources of transactions: their protocols, facts and errors."""
 
+from transaction_tracker.sources.deposits import DepositSource, watches_addresses
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -37,6 +38,7 @@ __all__ = [
     "ChainSource",
     "Consensus",
     "Contained",
+    "DepositSource",
     "Ending",
     "FetchedBlock",
     "Head",
@@ -58,4 +60,5 @@ __all__ = [
     "WrongChainError",
     "has_blocks",
     "has_tokens",
+    "watches_addresses",
 ]

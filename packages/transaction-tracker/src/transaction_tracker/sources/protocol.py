@@ -169,6 +169,8 @@ class FetchedBlock:
         unreadable: Number of transactions with an unreadable part.
         hashes_only: Whether ``body`` has hashes in place of transactions: their slots are unknown.
         time: Time of the block in Unix seconds, if it is readable.
+        bloom: Filter of the addresses and topics of its logs, of 256 bytes; ``None`` if the source
+            did not send a readable one.
     """
 
     link: Link
@@ -178,6 +180,7 @@ class FetchedBlock:
     unreadable: int = 0
     hashes_only: bool = False
     time: int | None = None
+    bloom: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

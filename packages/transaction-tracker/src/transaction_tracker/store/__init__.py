@@ -10,7 +10,7 @@ from transaction_tracker.store.errors import (
 from transaction_tracker.store.lease import LeaseHolder
 from transaction_tracker.store.open_transactions import OpenBySource, OpenTransactions
 from transaction_tracker.store.process import STORE, Store
-from transaction_tracker.store.steps import Step, Stored
+from transaction_tracker.store.steps import FoundDeposits, Step, Stored
 from transaction_tracker.store.upgrade import migrate, pending_revisions
 from transaction_tracker.store.url import DatabaseUrl
 
@@ -19,6 +19,7 @@ __all__ = [
     "DatabaseFailedError",
     "DatabaseUrl",
     "DatabaseUrlError",
+    "FoundDeposits",
     "LeaseHolder",
     "NotOwnerError",
     "OpenBySource",

@@ -32,6 +32,8 @@ class EventRecord:
         metadata: The metadata of the transaction when the event was stored: a JSON object.
         details: The details that were known then, as JSON; ``None`` if there were none.
         expectation: The expectation and whether it was met then, as JSON; ``None`` without one.
+        deposits: What it paid to watched addresses then, as JSON; ``None`` if it had never paid
+            one.
     """
 
     position: int
@@ -40,6 +42,7 @@ class EventRecord:
     metadata: str
     details: str | None = None
     expectation: str | None = None
+    deposits: str | None = None
 
 
 def select_entries() -> Select[Any]:
@@ -71,7 +74,13 @@ def entry(row: Row[Any]) -> EventRecord:
     )
     event = Event(STATE_VALUES[row.previous], tracked)
     return EventRecord(
-        row.position, event, row.recorded_at, row.metadata, row.details, row.expectation
+        row.position,
+        event,
+        row.recorded_at,
+        row.metadata,
+        row.details,
+        row.expectation,
+        row.deposits,
     )
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from transaction_tracker.domain import BlockRef, State, Tracked
+from transaction_tracker.store.addresses.table import WatchedAddresses, WatchedChange
 from transaction_tracker.store.census import TransactionCounts
 from transaction_tracker.store.steps import Stored
 
@@ -17,11 +18,13 @@ class OpenTransactions:
     the same objects as the trackers, not copies.
 
     Attributes:
+        addresses: The watched addresses.
         tip: The highest block; ``None`` before the first.
         census: The numbers of transactions, including finished ones.
     """
 
     def __init__(self) -> None:
+        self.addresses: WatchedAddresses = WatchedAddresses()
         self.tip: BlockRef | None = None
         self.census: TransactionCounts = TransactionCounts()
         self._open: dict[str, Tracked] = {}
@@ -91,8 +94,13 @@ class OpenTransactions:
         """Remove everything, before the database is loaded. Only for the store."""
         self.tip = None
         self.census.clear()
+        self.addresses.clear()
         self._open.clear()
         self._slots.clear()
+
+    def watch(self, change: WatchedChange) -> None:
+        """Take over a change of the watched addresses. Only for the store."""
+        self.addresses.take(change)
 
     def _remove(self, tracked: Tracked) -> None:
         known = self._open.pop(tracked.id, None)
@@ -152,3 +160,8 @@ class OpenBySource:
         self.left_out.clear()
         for part in self._parts.values():
             part.clear()
+
+    def watch(self, change: WatchedChange) -> None:
+        """Take over a change of the watched addresses of a source."""
+        if change.source in self._parts:
+            self._parts[change.source].addresses.take(change)

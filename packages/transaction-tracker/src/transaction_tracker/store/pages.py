@@ -17,7 +17,7 @@ MAX_PAGE_SIZE = 1_000
 _TRACKED = tuple(transactions.c[name] for name in READ_COLUMNS)
 _KEPT = tuple(
     transactions.c[name]
-    for name in ("created_at", "updated_at", "metadata", "details", "expectation")
+    for name in ("created_at", "updated_at", "metadata", "details", "expectation", "deposits")
 )
 RECORD_COLUMNS = (*_TRACKED, *_KEPT)
 """The columns of a `TransactionRecord`, which `read_records` reads."""
@@ -34,6 +34,7 @@ class TransactionRecord:
         metadata: The metadata of its registration: a JSON object.
         details: Its details, as JSON; ``None`` while none are known.
         expectation: What is expected and whether it is met, as JSON; ``None`` without one.
+        deposits: What it pays to watched addresses, as JSON; ``None`` if it has never paid one.
     """
 
     tracked: Tracked
@@ -42,6 +43,7 @@ class TransactionRecord:
     metadata: str
     details: str | None = None
     expectation: str | None = None
+    deposits: str | None = None
 
 
 def transaction_page(connection: Connection, transaction: str) -> TransactionRecord | None:

@@ -35,6 +35,8 @@ from transaction_tracker.store import (
     registering,
     rescheduling,
 )
+from transaction_tracker.store.addresses import watching
+from transaction_tracker.store.addresses.table import WatchedChange
 from transaction_tracker.store.database import Database, Failed, Work
 from transaction_tracker.store.errors import NotOwnerError, UnavailableError
 from transaction_tracker.store.garbage_collection import gc_paused
@@ -367,8 +369,20 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
                     number,
                     source,
                 )
+        await self._load_addresses()
         (counts,) = await self._run_in_thread(partial(self._database.run, [reading.count_ended]))
         self._open_transactions.add_final(counts)
+
+    async def _load_addresses(self) -> None:
+        load = partial(self._database.run, [watching.load_versions])
+        (versions,) = await self._run_in_thread(load)
+        for source, version in versions.items():
+            self._open_transactions.watch(WatchedChange(source, version))
+        parts = self._database.stream(watching.load_watched)
+        with gc_paused():
+            while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
+                for change in watching.changes_of(rows, versions):
+                    self._open_transactions.watch(change)
 
     def _queue(self, work: Work, from_: From | None) -> None:
         self._waiting.append((work, from_))
@@ -390,6 +404,8 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         for (_, from_), result in zip(self._in_flight, results, strict=True):
             if isinstance(result, Stored):
                 await self._publish(result)
+            elif isinstance(result, WatchedChange):
+                self._open_transactions.watch(result)
             elif isinstance(result, Pruned):
                 self._open_transactions.add_final(result.by_source)
             if from_ is not None:

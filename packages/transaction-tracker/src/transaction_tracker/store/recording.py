@@ -24,6 +24,7 @@ from transaction_tracker.store import (
     outbox,
     token_units,
 )
+from transaction_tracker.store.addresses import counts
 from transaction_tracker.store.details import Units
 from transaction_tracker.store.rows import (
     EVENT_COLUMNS,
@@ -36,7 +37,7 @@ from transaction_tracker.store.schema import counters, events, transactions
 
 # Columns that an event and its transaction have in common, and that the tracker does not hold.
 _SHOWN = ("details", "expectation")
-_KEPT = ("source", "metadata", *_SHOWN)
+_KEPT = ("source", "metadata", *_SHOWN, "deposits")
 # Columns that the user can change at any time, also while a transition is being decided.
 _REGISTERED = ("required", "required_by", "deadline", "revision")
 _SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
@@ -91,6 +92,8 @@ class _Kept(NamedTuple):
     metadata: str
     details: str | None
     expectation: str | None
+    # What the transaction pays to watched addresses: written before its transitions.
+    deposits: str | None
 
     def after(self, event: Event, units: Units) -> "_Kept":
         """Return the values after an event, with the units of its tokens that are known."""
@@ -150,6 +153,7 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     ended = [event.tracked.key for event in written if event.tracked.final]
     objections.forget(connection, ended)
     broadcasts.forget(connection, ended)
+    counts.count_ends(connection, written, [row[-1] for row in rows])
     first = _count_on(connection, len(written))
     now = time.time()
     rows = [(position, *row, now) for position, row in enumerate(rows, start=first)]
@@ -200,7 +204,7 @@ def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept], units: Unit
     found: list[_Kept] = []
     for event in steps:
         # A transaction without a row is stale: its event is not written.
-        known = kept.get(event.tracked.key, _Kept("", "{}", None, None))
+        known = kept.get(event.tracked.key, _Kept("", "{}", None, None, None))
         kept[event.tracked.key] = known.after(event, units)
         found.append(kept[event.tracked.key])
     return found

@@ -28,7 +28,7 @@ def register(connection: Connection, registrations: Sequence[Registration]) -> S
     # Reversed: of several registrations of one transaction, the first one counts.
     wanted = {_place(registration): registration for registration in reversed(registrations)}
     known = _load(connection, wanted.values())
-    new = _insert(connection, [wanted[place] for place in wanted if place not in known])
+    new = insert_new(connection, [wanted[place] for place in wanted if place not in known])
     parked = {place: each.key for place, each in known.items() if each.error is not None}
     if parked:
         _set_errors(connection, list(parked.values()), None)
@@ -77,7 +77,13 @@ def _load(connection: Connection, registrations: Iterable[Registration]) -> dict
     }
 
 
-def _insert(connection: Connection, registrations: Sequence[Registration]) -> list[Tracked]:
+def insert_new(connection: Connection, registrations: Sequence[Registration]) -> list[Tracked]:
+    """Store transactions that are not stored yet, and return their state.
+
+    Args:
+        connection: Inside a database transaction.
+        registrations: The transactions, each once.
+    """
     now = time.time()
     taken = _taken_ids(connection, registrations)
     new = [

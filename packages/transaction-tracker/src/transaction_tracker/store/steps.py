@@ -1,10 +1,55 @@
 """The input and the result of one database transaction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
-from transaction_tracker.domain import BlockRef, Event, Link, Tracked
+from transaction_tracker.domain import (
+    BlockRef,
+    Event,
+    Link,
+    Paid,
+    PassedOver,
+    Required,
+    RequiredBy,
+    Tracked,
+)
 from transaction_tracker.slices import slices
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDeposits:
+    """Payments to watched addresses in the blocks of a step.
+
+    Attributes:
+        version: Number of additions of addresses that the blocks were compared with.
+        paid: What transactions pay, by id at the source.
+        required: Of those of them that are not open: what makes their states final.
+        asked: Those of ``required`` for which the address says it, which outweighs each rule.
+        contained: Open transactions that the applied block contains, as they were registered.
+        passed_over: Numbers of payments that become no transaction, by address and reason.
+        max_open: Maximum number of open transactions for each address.
+        adds: Whether a transaction keeps its other deposits: only some addresses were looked for.
+        unread: Numbers of blocks whose transfers no provider sends, to be searched later.
+    """
+
+    version: int = 0
+    paid: Paid = field(default_factory=dict)
+    required: Mapping[str, Required] = field(default_factory=dict)
+    asked: Set[str] = frozenset()
+    contained: Set[str] = frozenset()
+    passed_over: Mapping[tuple[str, PassedOver], int] = field(default_factory=dict)
+    max_open: int = 0
+    adds: bool = False
+    unread: tuple[int, ...] = ()
+
+    def required_by(self, transaction: str) -> RequiredBy:
+        """Return who chose what makes the state of a transaction of ``required`` final."""
+        return "request" if transaction in self.asked else "setting"
+
+    @property
+    def has_any(self) -> bool:
+        """Whether anything must be written, except that the blocks were compared."""
+        return bool(self.paid or self.contained or self.passed_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +69,7 @@ class Step:
         keep: Number of blocks to keep, including the applied one.
         forgets: Whether to remove all kept blocks, because none of them is canonical.
         freezes: Whether to pause deliveries from now on.
+        deposits: Payments to watched addresses in the applied blocks. ``None`` without addresses.
     """
 
     source: str
@@ -36,6 +82,7 @@ class Step:
     keep: int = 0
     forgets: bool = False
     freezes: bool = False
+    deposits: FoundDeposits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +95,8 @@ class Stored:
         tip: The new highest block; ``None`` if no block was undone or applied.
         position: Position of the first event; the others follow consecutively. 0 without events.
         source: Name of the source of ``tip``.
+        started: Transactions that are tracked from now on; ``rows`` has them too.
+        is_outdated: Whether nothing was written, because addresses were added meanwhile.
     """
 
     rows: tuple[Tracked, ...] = ()
@@ -55,6 +104,8 @@ class Stored:
     tip: BlockRef | None = None
     position: int = 0
     source: str = ""
+    started: tuple[Tracked, ...] = ()
+    is_outdated: bool = False
 
     def parts(self) -> Iterator["Stored"]:
         """Yield parts with a slice of the rows each; everything else is in the last part."""

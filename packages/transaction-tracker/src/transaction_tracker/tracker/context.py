@@ -26,6 +26,7 @@ from transaction_tracker.tracker.expectations import InvalidExpectationError, pa
 REGISTRY = "TransactionTracker.Registry"
 SUPERVISOR = "TransactionTracker.TrackerSupervisor"
 FOLLOWER = "TransactionTracker.Follower"
+ADDRESS_SEARCHER = "TransactionTracker.AddressSearcher"
 
 
 class ProcessNames(NamedTuple):
@@ -34,6 +35,7 @@ class ProcessNames(NamedTuple):
     registry: str = REGISTRY
     supervisor: str = SUPERVISOR
     follower: str = FOLLOWER
+    searcher: str = ADDRESS_SEARCHER
 
     @staticmethod
     @lru_cache(maxsize=64)
@@ -270,6 +272,11 @@ class RegistrationChanged:
     """Message to the follower: what is required of this transaction was changed."""
 
     transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAddresses:
+    """Message to the searcher of addresses: there can be a new search."""
 
 
 @dataclass(frozen=True, slots=True)

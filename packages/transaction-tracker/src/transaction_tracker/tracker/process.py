@@ -210,7 +210,7 @@ class TransactionTracker(GenServer, restart="transient"):
 
     @classmethod
     async def reopen(cls, tracked: Tracked) -> None:
-        """Start the tracker of a transaction that was final and is open again."""
+        """Start the tracker of a transaction that is open again, or was found in a block."""
         await cls._start_child(TrackerContext.of(tracked), tracked.id)
 
     @staticmethod

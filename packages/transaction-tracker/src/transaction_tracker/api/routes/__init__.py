@@ -1,6 +1,7 @@
 """The routes of the API, one module per resource."""
 
 from transaction_tracker.api.routes import (
+    addresses,
     alerts,
     deliveries,
     endpoint_deliveries,
@@ -19,6 +20,7 @@ from transaction_tracker.api.routes import (
 ROUTERS = (
     transactions.router,
     listing.router,
+    addresses.router,
     events.router,
     endpoints.router,
     endpoint_deliveries.router,

@@ -17,6 +17,7 @@ from transaction_tracker.sources.ethereum.fields import (
     ZERO_ADDRESS,
     address,
     array,
+    data,
     hash32,
     height,
     is_hash,
@@ -31,6 +32,8 @@ from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.protocol import FetchedBlock
 
+# 0x and 256 bytes in hexadecimal.
+_BLOOM_CHARACTERS = 514
 _CALL_FIELDS = {"from": "from", "to": "to", "value": "value", "gas": "gas", "data": "input"}
 
 
@@ -112,6 +115,12 @@ def base_fee(value: object) -> int | None:
     return readable_quantity(fee)
 
 
+def logs_bloom(value: object) -> bytes | None:
+    """Return the bloom filter of a block's logs; ``None`` if it is unreadable."""
+    text = readable(data, value.get("logsBloom")) if isinstance(value, dict) else None
+    return bytes.fromhex(text[2:]) if text is not None and len(text) == _BLOOM_CHARACTERS else None
+
+
 def block(value: object, profile: ChainProfile = UNKNOWN) -> FetchedBlock:
     """Return a block with the ids and slots of its transactions.
 
@@ -139,8 +148,8 @@ def block_steps(value: object, profile: ChainProfile = UNKNOWN) -> Steps[Fetched
             place, ids, {}, body, unreadable, hashes_only=True, time=details.time_of(value)
         )
     slots, unclear = yield from _slots(body, ids, profile)
-    time = details.time_of(value)
-    return FetchedBlock(place, ids, slots, body, unreadable + unclear, time=time)
+    time, bloom = details.time_of(value), logs_bloom(value)
+    return FetchedBlock(place, ids, slots, body, unreadable + unclear, time=time, bloom=bloom)
 
 
 def transaction(value: object, profile: ChainProfile = UNKNOWN) -> Transaction:

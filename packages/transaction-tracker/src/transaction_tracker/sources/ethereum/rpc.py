@@ -8,13 +8,14 @@ from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.slices import Steps, run_at_once
 from transaction_tracker.sources.errors import MalformedError, SourceError
 
-# Methods about single transactions, or all receipts of a block. A transaction that makes one node
-# fail can make all nodes fail, so server errors and rate limits of these calls do not count
-# against a node.
+# Methods about single transactions, or all receipts or logs of a block. A transaction that makes
+# one node fail can make all nodes fail, so server errors and rate limits of these calls do not
+# count against a node.
 ABOUT_TRANSACTIONS = (
     "eth_getTransactionByHash",
     "eth_getTransactionReceipt",
     "eth_getBlockReceipts",
+    "eth_getLogs",
     "eth_getCode",
     "eth_call",
     "eth_sendRawTransaction",

@@ -1,6 +1,6 @@
 """Source for an Ethereum chain, over JSON-RPC."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 
 from transaction_tracker.domain import (
     BlockRef,
@@ -8,6 +8,7 @@ from transaction_tracker.domain import (
     KeptChain,
     Link,
     Outcome,
+    Paid,
     Required,
     Tag,
     TokenUnit,
@@ -24,6 +25,7 @@ from transaction_tracker.sources.ethereum.lookup import LookUp
 from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
+from transaction_tracker.sources.ethereum.payments import PaymentReader
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
 from transaction_tracker.sources.ethereum.proof import ChainRecord, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
@@ -86,6 +88,7 @@ class EthereumSource(ComparedChain):
         reader = VoteReader(self._rpc, self._context)
         self._agreement = ProviderAgreement(self._rpc, reader, lambda: self.profile.block_time)
         self._old_blocks = OldBlocks(self._rpc)
+        self._payments = PaymentReader(self._rpc)
         self._winners = Winners(self._rpc, self._blocks)
 
     def __repr__(self) -> str:
@@ -299,6 +302,12 @@ class EthereumSource(ComparedChain):
         """Find the block at or below ``height`` whose transaction took the only slot."""
         (slot,) = slots
         return await self._winners.find(slot, height)
+
+    async def payments(
+        self, blocks: Sequence[FetchedBlock], watched: Container[str], tokens: Collection[str]
+    ) -> Mapping[str, Paid]:
+        """Return what the transactions of some blocks pay to watched accounts."""
+        return await self._payments.of_blocks(blocks, watched, tokens)
 
     async def prefetch(
         self,

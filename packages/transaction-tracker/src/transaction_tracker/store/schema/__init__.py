@@ -1,6 +1,7 @@
 """The tables, which are the same in each database."""
 
 from transaction_tracker.store.schema.access import idempotency_keys, tokens
+from transaction_tracker.store.schema.addresses import address_searches, addresses
 from transaction_tracker.store.schema.alerts import alert_notices, alerts
 from transaction_tracker.store.schema.base import Amount, metadata, one_of
 from transaction_tracker.store.schema.blocks import block_slots, blocks, cursors
@@ -16,6 +17,8 @@ __all__ = [
     "ENDED",
     "OPEN",
     "Amount",
+    "address_searches",
+    "addresses",
     "alert_notices",
     "alerts",
     "attempts",

@@ -37,4 +37,6 @@ cursors: Table = Table(
     Column("frozen_since", Float),
     # Unix seconds since when an operator has paused the source.
     Column("paused_since", Float),
+    # Counts the additions of watched addresses; see ``addresses.deposits``.
+    Column("addresses_version", Integer, nullable=False, server_default="0"),
 )

@@ -58,6 +58,8 @@ events: Table = Table(
     # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
     Column("details", Text),
     Column("expectation", Text),
+    # JSON: what it pays to which watched addresses; NULL if it has never paid one.
+    Column("deposits", Text),
     Column("metadata", Text, nullable=False),
     Column("recorded_at", Float, nullable=False),
     # An event is one version of one transaction: a block that is applied again after a crash

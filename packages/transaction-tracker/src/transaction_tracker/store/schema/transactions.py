@@ -60,6 +60,8 @@ transactions: Table = Table(
     # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
     Column("details", Text),
     Column("expectation", Text),
+    # JSON: what it pays to which watched addresses; NULL if it has never paid one.
+    Column("deposits", Text),
     Column("metadata", Text, nullable=False, server_default="{}"),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),

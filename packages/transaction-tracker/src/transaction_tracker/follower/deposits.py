@@ -1,0 +1,307 @@
+"""Deposits to watched addresses: found in blocks before these are applied."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from beamish import telemetry
+from transaction_tracker.domain import (
+    Deposit,
+    DepositRules,
+    Event,
+    Included,
+    Outcome,
+    Paid,
+    PassedOver,
+    Policy,
+    Required,
+    Tracked,
+    decide,
+)
+from transaction_tracker.sources import (
+    ChainSource,
+    DepositSource,
+    FetchedBlock,
+    SourceError,
+    Unreadable,
+    watches_addresses,
+)
+from transaction_tracker.store import FoundDeposits, OpenTransactions
+
+# A block whose transfers no provider sends holds the chain up for as long.
+PATIENCE_SECONDS = 60.0
+
+logger: logging.Logger = logging.getLogger("transaction_tracker")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDeposits:
+    """Payments to watched addresses in one block.
+
+    Attributes:
+        paid: What its transactions pay, by their ids at the source.
+        below: Number of payments below the minimum, by address.
+    """
+
+    paid: Paid = field(default_factory=dict)
+    below: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PathDeposits:
+    """Payments to watched addresses in the blocks that are applied next.
+
+    Attributes:
+        version: Number of additions of addresses that the blocks were compared with; ``None`` if
+            the source cannot compare them.
+        by_block: The payments of each block that has some, by its hash.
+        unread: Hashes of blocks whose transfers no provider sends.
+    """
+
+    version: int | None = None
+    by_block: Mapping[str, BlockDeposits] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def by_block_paying(self) -> Mapping[str, Collection[str]]:
+        """The transactions that pay, by hash of their block."""
+        return {key: deposits.paid.keys() for key, deposits in self.by_block.items()}
+
+    def of(self, block: FetchedBlock) -> BlockDeposits:
+        """Return the payments in a block."""
+        return self.by_block.get(block.link.hash, BlockDeposits())
+
+
+class Deposits:
+    """Finds payments to watched addresses, and decides which of them are tracked.
+
+    Args:
+        source: The source.
+        open_transactions: The transactions that are not final, and the addresses.
+        rules: Which payments become tracked transactions.
+        required: What makes their states final, if their address says nothing else.
+        policy: Time limits for transactions in no block.
+    """
+
+    def __init__(
+        self,
+        source: ChainSource,
+        open_transactions: OpenTransactions,
+        rules: DepositRules,
+        required: Required,
+        policy: Policy,
+    ) -> None:
+        self._source = source
+        self._open_transactions = open_transactions
+        self._rules = rules
+        self._required = required
+        self._policy = policy
+        # The first block whose transfers no provider sends, and since when.
+        self._failing: tuple[str, float] | None = None
+
+    async def find(
+        self, blocks: Sequence[FetchedBlock], watched: Collection[str] | None = None
+    ) -> PathDeposits:
+        """Return the payments in some blocks.
+
+        Args:
+            blocks: The blocks.
+            watched: The addresses. Default: all watched addresses.
+
+        Raises:
+            SourceError: The transfers of a block cannot be read from any provider.
+        """
+        if not watches_addresses(self._source):
+            return PathDeposits()
+        known = self._open_transactions.addresses
+        version = known.version  # before the first wait: addresses can be added meanwhile
+        chosen = known if watched is None else watched
+        if not chosen or not blocks:
+            return PathDeposits(version)
+        tokens, unread = self._rules.tokens, frozenset[str]()
+        try:
+            found = await self._source.payments(blocks, chosen, tokens)
+        except SourceError:
+            if watched is not None or not self._is_given_up(blocks[0]):
+                raise
+            found, unread = await self._readable(self._source, blocks, chosen)
+        self._failing = None
+        judged = {key: self._judged(paid) for key, paid in found.items()}
+        return PathDeposits(version, judged, unread)
+
+    def _is_given_up(self, block: FetchedBlock) -> bool:
+        """Return whether the transfers of a block could not be read for long."""
+        now = asyncio.get_running_loop().time()
+        if self._failing is None or self._failing[0] != block.link.hash:
+            self._failing = block.link.hash, now
+        return now - self._failing[1] >= PATIENCE_SECONDS
+
+    async def _readable(
+        self, source: DepositSource, blocks: Sequence[FetchedBlock], watched: Container[str]
+    ) -> tuple[dict[str, Paid], frozenset[str]]:
+        """Return the payments without the transfers that nobody sends, and the blocks of these.
+
+        One block must not stop the chain and all transactions on it. It is searched later.
+        """
+        found: dict[str, Paid] = {}
+        unread: set[str] = set()
+        for block in blocks:
+            try:
+                found |= await source.payments([block], watched, self._rules.tokens)
+            except SourceError as error:
+                found |= await source.payments([block], watched, ())
+                unread.add(block.link.hash)
+                logger.error(
+                    "block %d (%s) is applied without its token transfers, which are searched "
+                    "later: %s",
+                    *(block.link.number, block.link.hash, error),
+                )
+        return found, frozenset(unread)
+
+    def _judged(self, paid: Paid) -> BlockDeposits:
+        """Return the payments that reach the minimum, and count the others."""
+        kept: dict[str, tuple[Deposit, ...]] = {}
+        below: Counter[str] = Counter()
+        for transaction, deposits in paid.items():
+            accepted = tuple(each for each in deposits if self._rules.accepts(each))
+            below.update(each.address for each in deposits if not self._rules.accepts(each))
+            if accepted:
+                kept[transaction] = accepted
+        return BlockDeposits(kept, below)
+
+    def step(
+        self,
+        found: PathDeposits,
+        blocks: Sequence[FetchedBlock],
+        own: Mapping[str, str],
+        included: Mapping[str, Included],
+    ) -> FoundDeposits | None:
+        """Return what the store must know about the deposits of blocks that are applied together.
+
+        Args:
+            found: The payments.
+            blocks: The blocks; only the last one has payments that are tracked.
+            own: Open transactions in the last block, each with its id in it.
+            included: Facts about transactions of the last block that pay, by their id in it. A
+                transaction without a fact is asked about again: its result is not known yet.
+        """
+        if found.version is None:
+            return None
+        passed_over: Counter[tuple[str, PassedOver]] = Counter()
+        for block in blocks:
+            for address, count in found.of(block).below.items():
+                passed_over[address, "below_minimum"] += count
+        paid: dict[str, tuple[Deposit, ...]] = {}
+        new: dict[str, tuple[Deposit, ...]] = {}
+        ids = set(own.values())
+        for transaction, deposits in found.of(blocks[-1]).paid.items() if blocks else ():
+            fact = included.get(transaction)
+            if fact is not None and fact.outcome is not None and not fact.outcome.succeeded:
+                if transaction not in ids:
+                    passed_over.update((each.address, "failed") for each in deposits)
+            elif transaction in ids:
+                paid |= {key: deposits for key, id_ in own.items() if id_ == transaction}
+            else:
+                paid[transaction] = new[transaction] = deposits
+        return FoundDeposits(
+            found.version,
+            paid,
+            *self._requirements(new),
+            self._keys(own) if self._open_transactions.addresses.version else frozenset(),
+            passed_over,
+            self._rules.max_open,
+            unread=tuple(block.link.number for block in blocks if block.link.hash in found.unread),
+        )
+
+    def searched(
+        self,
+        found: PathDeposits,
+        blocks: Sequence[FetchedBlock],
+        outcomes: Mapping[str, Mapping[str, Outcome | Unreadable | None]],
+    ) -> FoundDeposits:
+        """Return what the store must know about deposits in old blocks.
+
+        Args:
+            found: The payments.
+            blocks: The blocks.
+            outcomes: Outcomes of transactions that pay, by the hash of their block. One without an
+                outcome is tracked: the answers about it decide.
+        """
+        paid: dict[str, tuple[Deposit, ...]] = {}
+        passed_over: Counter[tuple[str, PassedOver]] = Counter()
+        for block in blocks:
+            of_block, known = found.of(block), outcomes.get(block.link.hash, {})
+            for address, count in of_block.below.items():
+                passed_over[address, "below_minimum"] += count
+            for transaction, deposits in of_block.paid.items():
+                outcome = known.get(transaction)
+                if isinstance(outcome, Outcome) and not outcome.succeeded:
+                    passed_over.update((each.address, "failed") for each in deposits)
+                else:
+                    paid[transaction] = deposits
+        return FoundDeposits(
+            found.version or 0,
+            paid,
+            *self._requirements(paid),
+            passed_over=passed_over,
+            max_open=self._rules.max_open,
+            adds=True,
+        )
+
+    def _requirements(self, paid: Paid) -> tuple[dict[str, Required], frozenset[str]]:
+        """Return what makes the states of transactions final, and where an address says it."""
+        required = {key: self._own_required(deposits) for key, deposits in paid.items()}
+        asked = frozenset(key for key, own in required.items() if own is not None)
+        return {key: own or self._required for key, own in required.items()}, asked
+
+    def _own_required(self, deposits: Iterable[Deposit]) -> Required | None:
+        """Return what the first address says that says something."""
+        addresses = self._open_transactions.addresses
+        own = (addresses.required(each.address) for each in deposits)
+        return next((each for each in own if each is not None), None)
+
+    def events(
+        self, found: FoundDeposits | None, included: Mapping[str, Included]
+    ) -> tuple[Event, ...]:
+        """Return the events of the transactions that are tracked from this block on.
+
+        Only that the block contains them: their ends are decided once they are stored, like those
+        of all others.
+        """
+        if found is None:
+            return ()
+        events: list[Event] = []
+        for transaction, required in found.required.items():
+            if transaction in included:
+                tracked = Tracked(
+                    transaction,
+                    required,
+                    source=self._source.name,
+                    required_by=found.required_by(transaction),
+                )
+                events += decide(tracked, (included[transaction],), self._policy)
+        return tuple(events)
+
+    def _keys(self, own: Iterable[str]) -> frozenset[str]:
+        found = map(self._open_transactions.get, own)
+        return frozenset(tracked.key for tracked in found if tracked is not None)
+
+
+def count_deposits(found: FoundDeposits | None, tracked: int, source: str) -> None:
+    """Count the deposits of applied blocks.
+
+    Args:
+        found: The deposits.
+        tracked: Number of transactions that are tracked because of them.
+        source: Name of the source in the database.
+    """
+    if found is None or not (tracked or found.passed_over):
+        return
+    facts = {"source": source}
+    by_reason: Counter[str] = Counter()
+    for (_, reason), number in found.passed_over.items():
+        by_reason[reason] += number
+    numbers = {"tracked": tracked, **by_reason}
+    telemetry.execute(("transaction_tracker", "deposits"), numbers, facts)

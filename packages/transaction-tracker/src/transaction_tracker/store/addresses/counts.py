@@ -1,0 +1,79 @@
+"""Count the transactions of watched addresses: all of them, the open ones, what is passed over."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import orjson
+from sqlalchemy import Connection, Integer, bindparam, case, type_coerce, update
+
+from transaction_tracker.domain import PASSED_OVER, TERMINAL, Deposit, Event
+from transaction_tracker.store.schema import addresses
+
+_NAMES = ("found", "open", *PASSED_OVER)
+
+# By address, what is added to each of its counts.
+Counts: TypeAlias = dict[str, Counter[str]]
+
+
+def add(changes: Counts, address: str, name: str, count: int) -> None:
+    """Add to a count of an address."""
+    changes.setdefault(address, Counter())[name] += count
+
+
+def store(connection: Connection, source: str, changes: Mapping[str, Mapping[str, int]]) -> None:
+    """Add to the counts of addresses; without effect for addresses that were removed."""
+    if not changes:
+        return
+    # Not below 0: an address that was removed and added again has lost its open transactions.
+    new = {
+        name: addresses.c[name] + type_coerce(bindparam(f"add_{name}"), Integer) for name in _NAMES
+    }
+    values = {name: case((value < 0, 0), else_=value) for name, value in new.items()}
+    mine = addresses.c.source == source, addresses.c.address == bindparam("of_address")
+    rows = [
+        {"of_address": address} | {f"add_{name}": added.get(name, 0) for name in _NAMES}
+        for address, added in changes.items()
+    ]
+    connection.execute(update(addresses).where(*mine).values(values), rows)
+
+
+def count_ends(
+    connection: Connection, events: Sequence[Event], deposits: Sequence[str | None]
+) -> None:
+    """Count the open transactions of addresses, after events that end or reopen some.
+
+    Args:
+        connection: Inside a database transaction.
+        events: Written events.
+        deposits: The stored deposits of the transaction of each event, as JSON.
+    """
+    changes: dict[str, Counts] = {}
+    for event, text in zip(events, deposits, strict=True):
+        is_final = event.tracked.final
+        if text is None or (event.previous in TERMINAL) == is_final:
+            continue
+        of_source = changes.setdefault(event.tracked.source, {})
+        for address in addresses_in(text):
+            add(of_source, address, "open", -1 if is_final else 1)
+    for source, of_source in changes.items():
+        store(connection, source, of_source)
+
+
+def text_of(paid: Iterable[Deposit]) -> str:
+    """Return deposits as JSON."""
+    return orjson.dumps(
+        [{"address": each.address, "token": each.token, "value": str(each.value)} for each in paid]
+    ).decode()
+
+
+def deposits_in(text: str) -> tuple[Deposit, ...]:
+    """Parse deposits."""
+    return tuple(
+        Deposit(each["address"], each["token"], int(each["value"])) for each in orjson.loads(text)
+    )
+
+
+def addresses_in(text: str) -> frozenset[str]:
+    """Return the addresses of deposits in JSON."""
+    return frozenset(each.address for each in deposits_in(text))
