@@ -295,6 +295,7 @@ class TransactionTrackerApplication(Application):
             flow_limits=self.settings.alerts.flow_limits,
             id_pattern=only.source.id_pattern if is_only else None,
             owned_for=self._owned_for,
+            shard=DatabaseUrl.of(self.settings.database).shard,
         )
 
     async def _gauges(self) -> Gauges:

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from transaction_tracker.store import lease_row
+from transaction_tracker.store import lease_row, postgresql
 from transaction_tracker.store.control_connection import ControlConnection
 from transaction_tracker.store.errors import NotOwnerError, StoreError
 from transaction_tracker.store.url import DatabaseUrl
@@ -187,6 +187,7 @@ class LeaseWatch:
 
     def __init__(self, url: DatabaseUrl, holder: LeaseHolder) -> None:
         self._holder = holder
+        self._lock = postgresql.owner_lock(url.shard)
         self._control = ControlConnection(url, holder.id, holder.seconds / _RENEWALS)
 
     def look(self) -> lease_row.Owner:
@@ -196,7 +197,7 @@ class LeaseWatch:
             UnavailableError: The server cannot be used now.
             StoreError: The server refuses the connection.
         """
-        return self._control.run(lease_row.look, self._holder.id)
+        return self._control.run(lease_row.look, self._holder.id, self._lock)
 
     def close(self) -> None:
         """Close the connection; the next look opens one."""
