@@ -21,7 +21,7 @@ WRONG_SHARD = "wrong-shard"
 async def refuse_misplaced(
     items: Sequence[CheckedItem], pointers: Iterable[str], shard: Shard
 ) -> list[CheckedItem]:
-    """Refuse the valid registrations that belong to another shard.
+    """Return the registrations; of another shard, with an error that names it.
 
     A transaction that is registered here stays here: the service has grown since.
 
