@@ -19,6 +19,8 @@ from transaction_tracker.domain.sharding import Shard, ShardMap
 # A page of a thousand transactions with all their details has a few MiB.
 MAX_RESPONSE_BYTES = 64 * 2**20
 _CONNECT_SECONDS = 3.0
+# Time for the beginning of a stream. The response of a frozen program never begins.
+_STREAM_SECONDS = 5.0
 # Time for the check whether a shard responds. A frozen program accepts connections.
 PROBE_SECONDS = 3.0
 _STANDBY = "urn:problem-type:transaction-tracker:standby"
@@ -158,15 +160,19 @@ class ShardClient:
         Raises:
             ShardUnavailableError: No program responds as the owner in time.
         """
-        if self.is_up is False:
-            # At once: until a check succeeds, clients would wait for nothing.
-            raise self._failed(self.why)
         seconds = self._seconds + request.seconds
         try:
+            if self.is_up is False:
+                # At once: until a check succeeds, clients would wait for nothing.
+                raise self._failed(self.why)
             async with asyncio.timeout(seconds):
                 return await self._ask_in_turn(request)
         except TimeoutError:
+            self.failures += 1
             raise self._failed(f"no response within {seconds:g} s") from None
+        except ShardUnavailableError:
+            self.failures += 1
+            raise
 
     @asynccontextmanager
     async def stream(self, request: ShardRequest) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -179,7 +185,11 @@ class ShardClient:
             ShardUnavailableError: No program responds as the owner.
         """
         try:
-            async with self._send(self._owner, request) as response:
+            async with (
+                asyncio.timeout(min(self._seconds, _STREAM_SECONDS)) as beginning,
+                self._send(self._owner, request) as response,
+            ):
+                beginning.reschedule(None)
                 self._check(self._owner, response.headers)
                 self._streams.add(response)
                 try:
@@ -238,6 +248,8 @@ class ShardClient:
     async def _ask(self, url: str, request: ShardRequest) -> ShardResponse:
         async with self._send(url, request) as response:
             self._check(url, response.headers)
+            if 300 <= response.status < 400:
+                raise self._failed(f"{url}: it responds with a redirect")
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
@@ -280,7 +292,6 @@ class ShardClient:
             response.close()
 
     def _failed(self, why: str) -> ShardUnavailableError:
-        self.failures += 1
         return ShardUnavailableError(self.number, why)
 
     def _show(self, is_up: bool, is_ready: bool, why: str) -> None:
