@@ -254,3 +254,31 @@ async def test_streams_are_limited_and_end_with_the_router() -> None:
         async with asyncio.timeout(50):
             await stream.content.read()  # it has ended in order
     assert (status, found["type"].rpartition(":")[2]) == (429, "too-many-streams")
+
+
+async def test_stream_has_the_events_from_before_the_last_shard_begins() -> None:
+    shards = several(2)
+    feeding(shards[0])
+    slow = feeding(shards[1])
+    respond, begin = shards[1].handlers["/v1/stream"], asyncio.Event()
+
+    async def later(request: web.Request) -> web.StreamResponse:
+        await begin.wait()
+        return await respond(request)
+
+    async def busy(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        text = json.dumps(event(0, 1, 1))
+        await response.write(f"id: e0\n\nid: e1\ndata: {text}\n\n".encode())
+        begin.set()
+        while not slow.is_set():
+            await asyncio.sleep(0.005)
+        return response
+
+    shards[0].handlers["/v1/stream"], shards[1].handlers["/v1/stream"] = busy, later
+    async with routing(*shards) as client, opened(client) as stream:
+        found = await frames(stream.content, 2)
+        slow.set()
+
+    assert [name for name, _ in found] == ["e1.0.0", "e1.1.0"]

@@ -149,7 +149,7 @@ async def _registered(api: Api, registrations: Sequence[Facts], key: str | None)
 
 
 def _is_missing(result: Facts) -> bool:
-    return result["status"] == "unavailable"
+    return bool(result["status"] == "unavailable")
 
 
 def refusal(result: Facts) -> str:
