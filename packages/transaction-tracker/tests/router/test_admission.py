@@ -10,7 +10,7 @@ TOKEN = {"Authorization": "Bearer txt_1_2"}
 
 
 def counting(shard: FakeShard, status: int = 200) -> list[str]:
-    """Let a shard answer checks of tokens with a status; return the tokens that it has checked."""
+    """Set the status of checks of tokens at a shard; return the tokens that it has checked."""
     seen: list[str] = []
 
     async def service(request: web.Request) -> web.Response:

@@ -15,7 +15,7 @@ ENDPOINTS = "/v1/endpoints"
 
 
 def listing(shard: FakeShard, *places: Place, activity: bool = False) -> None:
-    """Let a shard have transactions."""
+    """Set the transactions of a shard."""
 
     def cursor(place: Place) -> str:
         return cursors.of_place(place) if activity else cursors.of_transaction(place.id)

@@ -25,7 +25,7 @@ def event(shard: int, position: int, second: int) -> dict[str, Any]:
 
 
 def feeding(shard: FakeShard, *events: dict[str, Any]) -> asyncio.Event:
-    """Let a shard have events; return the signal that lets its streams end."""
+    """Set the events of a shard; return the signal that ends its streams."""
     ended = asyncio.Event()
 
     def after(request: web.Request) -> int:

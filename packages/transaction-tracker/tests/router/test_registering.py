@@ -28,7 +28,7 @@ RAW = next(
 
 
 def accepting(shard: FakeShard, *known: str, counts: tuple[int, ...] = (2,)) -> None:
-    """Let a shard register its own transactions, and those that it knows."""
+    """Make a shard register its own transactions, and those that it knows."""
     number = int(shard.shown[0])
 
     def result(place: int, item: Any) -> dict[str, Any]:
