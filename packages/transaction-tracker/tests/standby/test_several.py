@@ -102,6 +102,9 @@ async def test_standby_takes_over_all_sources(database: str, tmp_path: Path) -> 
         await confirmed(b, nodes, ids)
         states = {each["name"]: each["state"] for each in (await b.get("/v1/sources"))["sources"]}
         assert states == {"main": "running", "side": "running"}
+        _, metrics = await b.ask("GET", "/metrics")
+        for sample in ("owner 1.0", "epoch 2.0", "takeovers_total 1.0"):
+            assert f"transaction_tracker_lease_{sample}" in metrics
         # Each event once, and without a gap, although two programs have written them.
         versions: dict[str, list[int]] = {}
         for event in (await b.get("/v1/events?limit=1000"))["events"]:
