@@ -67,7 +67,7 @@ class FakeShard:
             return web.json_response({"status": "ready"})
         body = await request.json() if request.can_read_body else None
         if request.path == "/v1/service" and "/v1/service" not in self.handlers:
-            return web.json_response({"scopes": ["admin"]})
+            return web.json_response({"scopes": ["admin"], "token": None})
         self.requests.append((request, body))
         handler = self.handlers.get(request.path)
         return (

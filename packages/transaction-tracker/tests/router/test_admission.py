@@ -16,7 +16,8 @@ def counting(shard: FakeShard, status: int = 200) -> list[str]:
     async def service(request: web.Request) -> web.Response:
         seen.append(request.headers.get("Authorization", ""))
         if status == 200:
-            return web.json_response({"scopes": ["read"]})
+            given = request.headers.get("Authorization", "").partition("_")[2]
+            return web.json_response({"scopes": ["read"], "token": given or None})
         return problem(status, "scope" if status == 403 else "", "refused here")
 
     shard.handlers["/v1/service"] = service
@@ -83,6 +84,17 @@ async def test_other_address_needs_a_token() -> None:
 
     assert (status, public) == (401, 200)
     assert seen == []
+
+
+async def test_other_address_reaches_no_shard_that_has_no_tokens_yet() -> None:
+    shard = FakeShard()  # it accepts any request of its own machine, with any token
+    async with routing(shard, host="0.0.0.0") as client:
+        client.url = client.url.replace("0.0.0.0", "127.0.0.1")
+        status, found = await client.get(PATH, headers=TOKEN)
+
+    assert status == 403
+    assert "no token exists yet" in found["detail"]
+    assert shard.requests == []
 
 
 async def test_metrics_show_an_outage_to_a_token_that_was_accepted() -> None:

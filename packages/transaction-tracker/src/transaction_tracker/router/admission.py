@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from transaction_tracker.api.access import REFRESH_SECONDS, check_local, unauthorized
+from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.router.shard_client import ShardRequest, ShardUnavailableError
 from transaction_tracker.router.shards import Shards, passed_on, returned
 
@@ -76,6 +77,9 @@ class Admission:
             if response.status not in (200, 403):
                 self._accepted.pop(key, None)
                 return returned(response)
+            if not self._is_local and response.status == 200 and not response.json["token"]:
+                # The shard sees a request from its own machine, and asks for no token.
+                raise ProblemError(403, "no token exists yet; create one with txtrack token create")
             known = _Accepted(now, response.status == 200)
             self._accepted[key] = known
             if len(self._accepted) > _MAX_TOKENS:
