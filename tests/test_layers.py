@@ -56,6 +56,7 @@ LAYERS = {
         {"tracker", "follower", "providers", "delivery", "metrics"},
         {"alerts"},
         {"api"},
+        {"router"},
         {"service", "settings"},
         {"cli"},
         {"__init__", "__main__"},

@@ -16,6 +16,7 @@ from transaction_tracker import InvalidTransactionError
 from transaction_tracker.alerts import AlertBoard
 from transaction_tracker.api import WEB, EventSignals, Following, Service, Web, WebOptions
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
+from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.follower import Verdict
 from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.service.metrics import SourceReading, read_gauges
@@ -130,6 +131,7 @@ async def serving(
     following: Callable[[], Following] | None = None,
     database: str | Path = ":memory:",
     owned_for: OwnedFor = unlimited,
+    shard: Shard | None = None,
     **options: Any,
 ) -> AsyncIterator[Client]:
     """Run an API with some options."""
@@ -147,6 +149,7 @@ async def serving(
         metrics=metrics,
         alerts=alerts,
         owned_for=owned_for,
+        shard=shard,
     )
     settings = WebOptions(**({"port": 0, "shutdown_seconds": 1.0} | options))
     metrics.attach()

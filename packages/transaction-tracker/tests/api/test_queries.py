@@ -36,7 +36,8 @@ async def test_every_route_refuses_unknown_query_parameters(client: Client) -> N
         ("/v1/stream?transactions=abcdefgh", "did you mean 'transaction'?"),
         (
             "/v1/transactions?zzz",
-            "known are attention, cursor, flag, limit, order, search, since, source, state",
+            "known are attention, cursor, cursors, flag, limit, order, search, since, source, "
+            "state",
         ),
         ("/v1/endpoints?limit=5", "this path has no query parameters"),
         ("/healthz?verbose", "this path has no query parameters"),

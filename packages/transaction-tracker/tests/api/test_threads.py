@@ -20,7 +20,7 @@ def functions(dependant: Any) -> Iterator[Any]:
 
 
 def test_every_route_and_dependency_is_async() -> None:
-    app = create_app(SimpleNamespace(id_pattern="", owned_for=unlimited))  # type: ignore[arg-type]
+    app = create_app(SimpleNamespace(id_pattern="", owned_for=unlimited, shard=None))  # type: ignore[arg-type]
     listed = [*app.routes, *(route for router in ROUTERS for route in router.routes)]
     routes = [route for route in listed if isinstance(route, APIRoute)]
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import BadInputError, CommandError
+from transaction_tracker.cli.transactions import register
 
 from .conftest import Command
 
@@ -266,3 +267,29 @@ def test_invalid_token_is_refused(token: str) -> None:
         Api("http://127.0.0.1:8080", token)
 
     assert token not in str(caught.value)
+
+
+async def test_registrations_that_a_shard_could_not_take_are_sent_again(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transaction_tracker.cli.transactions._SHARD_RETRY_SECONDS", 0.0)
+    seen: list[list[str]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        ids = [item["id"] for item in (await request.json())["transactions"]]
+        seen.append(ids)
+        # The shard of "b" is available at the second request, that of "c" at the third.
+        late = {"b": 2, "c": 3}
+        results = [
+            {"id": name, "status": "unavailable" if late.get(name, 0) > len(seen) else "accepted"}
+            for name in ids
+        ]
+        accepted = sum(result["status"] == "accepted" for result in results)
+        return web.json_response({"accepted": accepted, "refused": 0, "results": results})
+
+    async with Api(await serving(handler)) as api:
+        response = await register(api, [{"id": name} for name in "abcd"])
+
+    assert seen == [["a", "b", "c", "d"], ["b", "c"], ["c"]]
+    assert [result["id"] for result in response["results"]] == ["a", "b", "c", "d"]
+    assert response["accepted"] == 4

@@ -66,7 +66,7 @@ def test_all_commands_exist() -> None:
             "import",
             "ls",
         ),
-        *("migrate", "node", "provider", "prune", "recheck", "serve", "source", "token"),
+        *("migrate", "node", "provider", "prune", "recheck", "route", "serve", "source", "token"),
         *("untrack", "wait", "watch", "webhook", "why"),
     }
 

@@ -187,3 +187,37 @@ def test_commands_of_the_page_are_understood() -> None:
 
     assert len(words) == 2
     assert all(is_understood(command) for command in words)
+
+
+def sharded() -> Any:
+    return yaml.safe_load((DEPLOY / "compose-shards.yml").read_text())
+
+
+def test_compose_of_shards_starts_each_shard_and_a_router(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    services = sharded()["services"]
+    names = [name for name in services if name.startswith("shard-")]
+
+    shards = [options(services[name]["environment"], monkeypatch) for name in names]
+
+    assert [str(settings.database.shard) for settings in shards] == ["0/4", "1/4", "2/4", "3/4"]
+    for name, value in services["router"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    router = load().router
+    assert router.shards == tuple((f"http://{name}:8080",) for name in names)
+    assert router.map == shards[0].database.shard.map
+    for name in (*names, "router"):
+        assert is_understood(services[name]["command"])
+        assert services[name]["read_only"] is True
+        assert services[name]["stop_grace_period"] == f"{STOP_SECONDS}s"
+
+
+def test_shards_trust_the_network_of_their_router() -> None:
+    content = sharded()
+    (network,) = content["networks"]["default"]["ipam"]["config"]
+
+    trusted = content["services"]["shard-0"]["environment"]["TXTRACK_WEB__TRUSTED_PROXIES"]
+    assert trusted == network["subnet"]
+    assert content["services"]["router"]["ports"] == ["127.0.0.1:8080:8080"]

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from beamish import telemetry
 from transaction_tracker.domain.alert import ALERT_KINDS, SEVERITIES
-from transaction_tracker.metrics import Gauges, Metrics, SourceGauges
+from transaction_tracker.domain.sharding import ShardMap
+from transaction_tracker.metrics import Gauges, LeaseGauges, Metrics, SourceGauges
+from transaction_tracker.router.metrics import RouterMetrics
+from transaction_tracker.router.shards import Shards
 
 ROOT = Path(__file__).parents[4]
 RULES = yaml.safe_load((ROOT / "deploy" / "prometheus-rules.yml").read_text())
@@ -55,19 +59,27 @@ def known() -> dict[str, dict[str, set[str]]]:
     finally:
         metrics.detach()
         labelled.detach()
-    maps = ("tracked", "alerts", "sources")
+    maps = ("tracked", "alerts", "sources", "lease")
     numbers = {one.name: 1 for one in fields(Gauges) if one.name not in maps}
-    one_source = Gauges({"pending": 1}, {}, **numbers)
+    lease = LeaseGauges(**{one.name: 1 for one in fields(LeaseGauges)})
+    one_source = Gauges({"pending": 1}, {}, **numbers, lease=lease)
     of_source = {one.name: 1 for one in fields(SourceGauges) if one.name not in maps}
     several = Gauges(sources={"main": SourceGauges({"pending": 1}, **of_source)})
     found: dict[str, dict[str, set[str]]] = {}
-    for page in (metrics.render(one_source).decode(), labelled.render(several).decode()):
+    pages = (metrics.render(one_source), labelled.render(several), router_page())
+    for page in map(bytes.decode, pages):
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
                 labels = found.setdefault(sample.name, {})
                 for label, value in sample.labels.items():
                     labels.setdefault(label, set()).add(value)
     return found
+
+
+def router_page() -> bytes:
+    """Return the page of a router with one shard."""
+    shard: Any = SimpleNamespace(number=0, is_up=True, is_ready=True, failures=0, moves=0)
+    return RouterMetrics(Shards([shard], ShardMap((1,)))).render()
 
 
 KNOWN = known()

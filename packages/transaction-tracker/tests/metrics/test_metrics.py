@@ -6,7 +6,7 @@ import pytest
 
 from beamish import telemetry
 from transaction_tracker.domain.alert import ALERT_KINDS, SEVERITIES
-from transaction_tracker.metrics import Gauges, Metrics
+from transaction_tracker.metrics import Gauges, LeaseGauges, Metrics
 from transaction_tracker.metrics.metrics import MAX_LABEL_VALUES, OTHER
 
 
@@ -166,3 +166,18 @@ def test_two_applications_have_separate_registries() -> None:
     other.detach()
 
     assert (value(one, "reorgs_total"), value(other, "reorgs_total")) == (0, 1)
+
+
+def test_lease_has_its_metrics_and_a_service_without_one_has_none() -> None:
+    metrics = Metrics(runtime=False)
+    lease = LeaseGauges(owner=1, epoch=7, seconds=8.5, renewals=30, failed_renewals=2, takeovers=1)
+
+    metrics.render(Gauges(lease=lease))
+
+    assert value(metrics, "lease_owner") == 1
+    assert value(metrics, "lease_epoch") == 7
+    assert value(metrics, "lease_seconds") == 8.5
+    assert value(metrics, "lease_renewals_total", outcome="renewed") == 30
+    assert value(metrics, "lease_renewals_total", outcome="failed") == 2
+    assert value(metrics, "lease_takeovers_total") == 1
+    assert b"_lease_" not in metrics.render(Gauges())

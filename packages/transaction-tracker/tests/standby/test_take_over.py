@@ -8,7 +8,9 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,6 +20,7 @@ from ..kill.server import RestartableServer, restartable_server  # noqa: TID252
 from ..postgres import Postgres  # noqa: TID252
 from ..silence import line_to  # noqa: TID252
 from .machine import LEASE_SECONDS, Machine
+from .network import network_to
 from .story import Story
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1_000)]
@@ -152,15 +155,29 @@ async def test_owner_that_is_told_to_stop_hands_over(database: str) -> None:
     assert story.epoch() == story.takeovers() >= 2
 
 
+@pytest.mark.parametrize(
+    "line_of",
+    [
+        # The proxy acknowledges all data and passes nothing, as a firewall can.
+        pytest.param(line_to, id="proxy"),
+        # Packets are dropped, as when a cable is cut.
+        pytest.param(network_to, id="namespace"),
+    ],
+)
 async def test_owner_that_is_cut_off_from_the_database_becomes_the_standby(
-    postgres: Postgres, database: str
+    line_of: Callable[[Postgres], AbstractAsyncContextManager[Any]],
+    postgres: Postgres,
+    database: str,
 ) -> None:
-    async with line_to(postgres) as line:
-        story = Story("cut", database, reached=lambda n: database if n else line.url(database))
+    async with line_of(postgres) as line:
+        story = Story(
+            f"cut {line_of.__name__}",
+            database,
+            reached=lambda n: database if n else line.url(database),
+        )
         async with story.running() as (a, b):
             await story.begin()
 
-            # The proxy acknowledges all data and passes nothing, as a firewall can.
             line.fall_silent()
 
             await b.until_ready()

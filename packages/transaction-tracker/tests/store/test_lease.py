@@ -480,3 +480,32 @@ async def test_without_a_lease_a_block_has_no_timer() -> None:
     async with while_owned(unlimited):
         assert asyncio.current_task() is not None
     assert math.isinf(unlimited())
+
+
+@postgres_only
+def test_claims_and_renewals_are_counted(url: str, sql: Callable[..., Any]) -> None:
+    holder = LeaseHolder(SHORT)
+    assert (holder.epoch, holder.claims) == (0, 0)
+    Database(url, LeaseHolder(LONG)).open().close()
+
+    database = Database(url, holder).open()
+    wait_until(lambda: holder.renewals >= 2)
+
+    assert (holder.epoch, holder.claims, sql(EPOCH)) == (2, 1, 2)
+    assert holder.failed_renewals == 0
+    database.close()
+
+
+@postgres_only
+async def test_renewal_without_a_response_is_counted_as_failed(
+    postgres: Postgres, url: str
+) -> None:
+    async with line_to(postgres) as line:
+        holder = LeaseHolder(SHORT)
+        database = await asyncio.to_thread(Database(line.url(url), holder).open)
+        line.fall_silent()
+
+        await asyncio.to_thread(wait_until, lambda: holder.failed_renewals)
+
+        line.speak()
+        await asyncio.to_thread(database.close)

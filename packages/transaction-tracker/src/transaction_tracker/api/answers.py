@@ -22,6 +22,7 @@ _TEXTS = {
     409: "The request conflicts with the current state.",
     413: "The body is too large.",
     415: "The body is not uncompressed JSON.",
+    421: "The transaction belongs to another shard; `errors` says which one.",
     422: "A part of the request is invalid; `errors` names it.",
     429: "A limit is reached; retry after the time in Retry-After.",
     500: "Internal error; the service has logged it.",

@@ -39,7 +39,6 @@ from transaction_tracker.domain import (
     ParkedError,
     UnknownSourceError,
 )
-from transaction_tracker.store.owned import OwnedFor
 
 DESCRIPTION = """Track money transactions until their state is final.
 
@@ -92,7 +91,7 @@ def create_app(
     if observer is not None:
         app.mount(OBSERVER_PATH, observer.guarded(tokens))
     _handle_errors(app)
-    _add_middleware(app, options, tokens, service.owned_for)
+    _add_middleware(app, options, tokens, service)
     _describe(app, service)
     return app
 
@@ -116,7 +115,7 @@ def _describe(app: FastAPI, service: Service) -> None:
         return HTMLResponse(await page(), headers={"Content-Security-Policy": POLICY})
 
 
-def _add_middleware(app: FastAPI, options: WebOptions, tokens: Tokens, owned_for: OwnedFor) -> None:
+def _add_middleware(app: FastAPI, options: WebOptions, tokens: Tokens, service: Service) -> None:
     # From the innermost to the outermost. Authentication is outside of Bodies, so a client without
     # a token cannot make the service read a body.
     app.add_middleware(HeadRequests)
@@ -130,7 +129,8 @@ def _add_middleware(app: FastAPI, options: WebOptions, tokens: Tokens, owned_for
         max_requests=options.max_requests,
         send_seconds=options.send_seconds,
         max_headers_bytes=options.max_headers_bytes,
-        owned_for=owned_for,
+        owned_for=service.owned_for,
+        shard=service.shard,
     )
 
 

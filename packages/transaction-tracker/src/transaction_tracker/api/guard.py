@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from beamish import ExitError, telemetry
 from transaction_tracker.api.problems import ProblemError, response, standby, unavailable
+from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.store import StoreError
 from transaction_tracker.store.owned import OwnedFor, unlimited
 
@@ -23,6 +25,9 @@ REQUEST = ("transaction_tracker", "http", "request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_LOGGED_PATH_CHARACTERS = 200
 MAX_HEADERS = 100
+
+# Responses of a shard say which one it is, so that a router never takes one for another.
+SHARD_HEADER = "X-Shard"
 
 # Answered by every program that responds, so that a standby is not restarted.
 HEALTH_PATH = "/healthz"
@@ -47,6 +52,7 @@ class Guard:
         send_seconds: Timeout for a client to accept a part of a response.
         max_headers_bytes: Maximum size of a request's line and headers.
         owned_for: Time for which the program owns the database; without it, requests get 503.
+        shard: The shard that the program is; each response says so.
     """
 
     def __init__(
@@ -56,8 +62,10 @@ class Guard:
         send_seconds: float,
         max_headers_bytes: int,
         owned_for: OwnedFor = unlimited,
+        shard: Shard | None = None,
     ) -> None:
         self._app = app
+        self._headers = _SAFE_HEADERS | ({} if shard is None else {SHARD_HEADER: str(shard)})
         self._owned_for = owned_for
         self._max_requests = max_requests
         self._max_headers_bytes = max_headers_bytes
@@ -69,7 +77,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = HttpExchange(scope, send, self._send_seconds)
+        exchange = HttpExchange(scope, send, self._send_seconds, self._headers)
         self._requests += 1
         try:
             await self._handle(exchange, receive)
@@ -123,9 +131,12 @@ class HttpExchange:
         scope: The request.
         send: Function that sends the response.
         seconds: Timeout for the client to accept a part of the response.
+        defaults: Headers of each response that does not set them itself.
     """
 
-    def __init__(self, scope: Scope, send: Send, seconds: float) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, seconds: float, defaults: Mapping[str, str]
+    ) -> None:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         self._is_ambiguous = "content-length" in headers and "transfer-encoding" in headers
@@ -133,6 +144,7 @@ class HttpExchange:
         self.scope = scope
         self._send = send
         self._seconds = seconds
+        self._defaults = defaults
         self._status: int | None = None
         self._began = time.perf_counter()
         scope.setdefault("state", {})["request_id"] = self.id
@@ -148,7 +160,7 @@ class HttpExchange:
                 # request (request smuggling), so the connection must not be reused.
                 # Source: RFC 9112, section 6.1.
                 headers["Connection"] = "close"
-            for name, value in _SAFE_HEADERS.items():
+            for name, value in self._defaults.items():
                 headers.setdefault(name, value)
         try:
             async with asyncio.timeout(self._seconds):

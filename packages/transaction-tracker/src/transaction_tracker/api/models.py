@@ -163,6 +163,15 @@ class TransactionPage:
 
 
 @dataclass(kw_only=True)
+class TransactionPageWithCursors(TransactionPage):
+    """A page of transactions; `cursors` only if the request asks for them."""
+
+    cursors: Annotated[
+        list[str] | None, Field(description="Of each transaction: `cursor` to go on after it.")
+    ] = None
+
+
+@dataclass(kw_only=True)
 class EventPage:
     """A page of events."""
 

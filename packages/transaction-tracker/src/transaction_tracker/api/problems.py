@@ -54,6 +54,7 @@ class ErrorDetail(BaseModel):
     candidates: list[str] | None = Field(
         None, description="Ids with a chain id, if the id fits several sources."
     )
+    shard: int | None = Field(None, description="Shard to which the transaction belongs.")
     since: str | None = Field(None, description="Time since which the part fails (`/readyz`).")
 
 

@@ -10,6 +10,7 @@ from transaction_tracker.api.history import History
 from transaction_tracker.api.signals import EventSignals
 from transaction_tracker.delivery.health import FlowLimits
 from transaction_tracker.domain import BlockRef
+from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.follower.verdict import NO_RESPONSE_YET, Verdict
 from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.providers.status import ProviderStatus
@@ -133,6 +134,7 @@ class Service:
         flow_limits: When deliveries are late.
         id_pattern: Pattern of transaction ids, for the OpenAPI description.
         owned_for: Time for which the application owns the database.
+        shard: The shard that the application is, if it is one of several.
     """
 
     following: Callable[[], Following]
@@ -150,3 +152,4 @@ class Service:
     flow_limits: FlowLimits = field(default_factory=FlowLimits)
     id_pattern: str | None = None
     owned_for: OwnedFor = unlimited
+    shard: Shard | None = None

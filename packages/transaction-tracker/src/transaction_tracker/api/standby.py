@@ -10,6 +10,7 @@ from transaction_tracker.api.guard import HEALTH_PATH, Guard
 from transaction_tracker.api.listening import Listening
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import standby
+from transaction_tracker.domain.sharding import Shard
 
 
 @dataclass(slots=True)
@@ -32,18 +33,30 @@ class StandbyWeb(Listening):
         status: What clients are told.
         options: Address and limits.
         listener: Listening socket, which stays open.
+        shard: The shard for which it stands by, if there are several.
     """
 
-    def __init__(self, status: StandbyStatus, options: WebOptions, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        status: StandbyStatus,
+        options: WebOptions,
+        listener: socket.socket,
+        shard: Shard | None = None,
+    ) -> None:
         super().__init__(options, listener)
         self._status = status
+        self._shard = shard
 
     def init(self) -> None:
         """Listen."""
         options = self._options
         self.listen(
             Guard(
-                self._respond, options.max_requests, options.send_seconds, options.max_headers_bytes
+                self._respond,
+                options.max_requests,
+                options.send_seconds,
+                options.max_headers_bytes,
+                shard=self._shard,
             )
         )
 

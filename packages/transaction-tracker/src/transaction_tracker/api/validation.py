@@ -5,6 +5,7 @@ from typing import Any
 
 from transaction_tracker.api import cursors
 from transaction_tracker.domain.webhook_endpoint import (
+    ID_PATTERN,
     MAX_SECRET_BYTES,
     MIN_SECRET_BYTES,
     PREFIX,
@@ -23,6 +24,7 @@ FORMS = {
     cursors.ATTEMPT_PATTERN: "must be the next of a previous page, such as a42",
     SECRET_PATTERN: f"must be {PREFIX} and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes in "
     "base64",
+    ID_PATTERN: "must be ep_ and 24 hexadecimal digits, such as the id of an endpoint",
     SEARCH_PATTERN: "must not contain the character NUL",
     LABEL_PATTERN: "must have only printable ASCII characters",
 }

@@ -163,6 +163,12 @@ COMMANDS = (
         "deliveries", "webhooks:deliveries", MANAGE, "Resume deliveries after a finality violation."
     ),
     Command("token", "tokens:app", MANAGE, "Create, list and revoke bearer tokens."),
+    Command(
+        "route",
+        "route:route",
+        MANAGE,
+        "Serve one HTTP API in front of the shards of a service.",
+    ),
     Command("config", "config:app", MANAGE, "Show, check and explain the configuration."),
     Command(
         "migrate",

@@ -92,7 +92,7 @@ def _summary(configuration: Configuration) -> str:
     else:
         urls = ", ".join(str(one.url) for one in configuration.providers)
         source = f"Providers: {urls or 'none yet'}"
-    return f"{source}. Database: {configuration.database.url}."
+    return f"{source}. Database: {configuration.database_url}."
 
 
 def _toml(values: dict[str, Any], at: str = "") -> list[str]:

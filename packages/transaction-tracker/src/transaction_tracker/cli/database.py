@@ -39,9 +39,14 @@ def migrate(
 
     Args:
         check: Only list the pending migrations.
-        as_json: Print one JSON document.
+        as_json: Print one JSON document; with shards, one for each.
     """
-    url = flags.load().database.url
+    pending = [_migrate(url, check, as_json) for url in flags.load().databases]
+    return TROUBLE if check and any(pending) else OK
+
+
+def _migrate(url: DatabaseUrl, check: bool, as_json: bool) -> list[str]:
+    """Migrate one database, unless it is only to be checked; return the pending migrations."""
     try:
         pending = pending_revisions(url)
         if pending and not check:
@@ -54,7 +59,7 @@ def migrate(
         output.say(f"database {url} is up to date")
     else:
         output.say(f"database {url}: {'pending' if check else 'applied'}: {', '.join(pending)}")
-    return TROUBLE if check and pending else OK
+    return pending
 
 
 def prune(*, older_than: str, flags: ConfigurationFlags = NO_FLAGS, as_json: Json = False) -> None:
@@ -71,15 +76,15 @@ def prune(*, older_than: str, flags: ConfigurationFlags = NO_FLAGS, as_json: Jso
         as_json: Print one JSON document.
     """
     before = time.time() - seconds("--older-than", older_than)
-    url = flags.load().database.url
     transactions = deliveries = 0
-    while True:
-        # In small batches, because the service cannot store blocks during each of them.
-        pruned = in_database(url, partial(prune_some, before=before))
-        transactions += pruned.transactions
-        deliveries += pruned.deliveries
-        if max(pruned.transactions, pruned.deliveries) < LIMIT:
-            break
+    for url in flags.load().databases:
+        while True:
+            # In small batches, because the service cannot store blocks during each of them.
+            pruned = in_database(url, partial(prune_some, before=before))
+            transactions += pruned.transactions
+            deliveries += pruned.deliveries
+            if max(pruned.transactions, pruned.deliveries) < LIMIT:
+                break
     if as_json:
         output.write_document({"transactions": transactions, "deliveries": deliveries})
     else:

@@ -83,7 +83,7 @@ async def examine(configuration: Configuration, transaction: str | None = None) 
         configuration: Valid configuration.
         transaction: Id to look up at the service over HTTP.
     """
-    url, options = configuration.database.url, web_options(configuration)
+    url, options = configuration.database_url, web_options(configuration)
     service = await web.running(options)
     has_token = bool(_read(url, has_usable_token))
     known = _read(url, load_all) or []
@@ -128,7 +128,7 @@ async def _source(configuration: Configuration, transaction: str | None) -> list
             raise BadInputError('--transaction requires source.type = "http"')
         return await providers.check(configuration)
     if transaction is None:
-        page = _read(configuration.database.url, partial(id_page, after=None, limit=100))
+        page = _read(configuration.database_url, partial(id_page, after=None, limit=100))
         own = f"http:{section.name}"
         ids = (kept.tracked.id for kept in page or () if kept.tracked.source in (own, ""))
         transaction = next(ids, None)

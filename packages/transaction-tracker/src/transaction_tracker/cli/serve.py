@@ -60,7 +60,7 @@ def serve(
     """
     configuration = flags.load()
     if standby:
-        _check_database(configuration.database.url)
+        _check_database(configuration.database_url)
     try:
         settings = application_settings(configuration)
         source = application_source(configuration)
@@ -107,7 +107,9 @@ def _standby(
             settings, source=source, holder=holder, listener=listener
         )
 
-    return Standby(database.url, holder, web, create, partial(_started, configuration))
+    return Standby(
+        configuration.database_url, holder, web, create, partial(_started, configuration)
+    )
 
 
 def _check_database(database: DatabaseUrl) -> None:

@@ -15,6 +15,7 @@ from transaction_tracker.cli.flags import NO_FLAGS, ConfigurationFlags, Json, No
 from transaction_tracker.store.access import (
     Scope,
     Token,
+    add_token,
     create_token,
     list_tokens,
     revoke_token,
@@ -35,8 +36,9 @@ def create(
 ) -> None:
     """Create a token and print it once; the database stores only its hash.
 
-    A running service accepts the token at once. After the first token, the service refuses
-    requests without a token, also from this machine.
+    With shards, all of them get the token, so that a router can pass it to each. A running service
+    accepts the token at once. After the first token, the service refuses requests without a token,
+    also from this machine.
 
     Exit status: 0; 1 if the database cannot be used, 2 for bad input.
 
@@ -48,11 +50,13 @@ def create(
     """
     lasting = None if expires_in is None else seconds("--expires-in", expires_in)
     make = partial(create_token, label=label, scopes=set(scope), expires_in=lasting)
-    database = flags.load().database.url
+    database, *others = flags.load().all_databases
     try:
         text, token = in_database(database, make)
     except ValueError as error:
         raise BadInputError(str(error)) from None
+    for other in others:
+        in_database(other, partial(add_token, token=token))
     if as_json:
         output.write_document({"token": text, **_facts(token)})
         return
@@ -74,7 +78,7 @@ def ls(
     Args:
         as_json: Print one JSON line per token.
     """
-    found = map(_facts, in_database(flags.load().database.url, list_tokens))
+    found = map(_facts, in_database(flags.load().databases[0], list_tokens))
     columns = ("id", "label", "scopes", "state", "created", "last used", "expires")
     output.items(found, columns, _row, as_json=as_json, header=not no_header)
 
@@ -90,8 +94,11 @@ def revoke(token: str, /, *, flags: ConfigurationFlags = NO_FLAGS, as_json: Json
         as_json: Print one JSON document.
     """
     key = token.split("_")[1] if token.startswith("txt_") and token.count("_") > 1 else token
-    database = flags.load().database.url
-    if not in_database(database, partial(revoke_token, token=key)):
+    # At all shards before the result is judged: it must not stay valid at one of them.
+    revoked = [
+        in_database(url, partial(revoke_token, token=key)) for url in flags.load().all_databases
+    ]
+    if not any(revoked):
         raise CommandError(f"no valid token {key}; txtrack token ls lists the tokens")
     if as_json:
         output.write_document({"id": key, "revoked": True})

@@ -36,6 +36,8 @@ from transaction_tracker.domain import MAX_RAW_BYTES, State
 
 Facts = Mapping[str, Any]
 
+# Before registrations for a shard that is unavailable are sent again.
+_SHARD_RETRY_SECONDS = 1.0
 # In hexadecimal, with 0x and some white space around.
 _MAX_RAW_CHARACTERS = 2 * MAX_RAW_BYTES + 100
 _COLUMNS = ("transaction", "state", "depth", "block")
@@ -122,8 +124,32 @@ def _raw(file: str) -> str:
 
 
 async def register(api: Api, registrations: Sequence[Facts], key: str | None = None) -> Any:
-    """Register transactions; return the response with a result for each."""
+    """Register transactions; return the response with a result for each.
+
+    A router says which registrations a shard could not take: these are sent again.
+
+    Raises:
+        CommandError: A shard stays unavailable.
+    """
+    response = await _registered(api, registrations, key)
+    results = response["results"]
+    while missing := [place for place, each in enumerate(results) if _is_missing(each)]:
+        await asyncio.sleep(_SHARD_RETRY_SECONDS)
+        # If all of them are still missing, the response is 503, and the client gives up in time.
+        again = await _registered(api, [registrations[place] for place in missing], key)
+        for place, result in zip(missing, again["results"], strict=True):
+            results[place] = result
+        response["accepted"] += again["accepted"]
+        response["refused"] += again["refused"]
+    return response
+
+
+async def _registered(api: Api, registrations: Sequence[Facts], key: str | None) -> Any:
     return await api.post("v1/transactions", {"transactions": registrations}, key=key)
+
+
+def _is_missing(result: Facts) -> bool:
+    return bool(result["status"] == "unavailable")
 
 
 def refusal(result: Facts) -> str:

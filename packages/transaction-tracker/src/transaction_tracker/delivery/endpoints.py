@@ -83,6 +83,7 @@ async def add(
     secret: str | WebhookSecret | None = None,
     states: Sequence[str] | None = None,
     alerts: Sequence[str] = (),
+    endpoint_id: str | None = None,
 ) -> WebhookEndpoint:
     """Add an endpoint: deliver future events to a URL.
 
@@ -93,6 +94,7 @@ async def add(
         states: States whose events are delivered. Default: all. Empty for none, if there are
             alerts.
         alerts: Kinds of alerts about the service that are delivered. Default: none.
+        endpoint_id: Its id, for an endpoint of several shards. Default: a new one.
 
     Returns:
         The endpoint. Show its owner ``secret.reveal()`` once; ``repr`` never shows the secret.
@@ -106,7 +108,14 @@ async def add(
     kinds, key = alert_kinds_of(alerts), secret_of(secret)
     wanted = states_of(states, kinds)
     checked = await DeliveryContext.current().client.check(url)
-    work = partial(stored.add, url=str(checked), secret=key, states=wanted, alerts=kinds)
+    work = partial(
+        stored.add,
+        url=str(checked),
+        secret=key,
+        states=wanted,
+        alerts=kinds,
+        endpoint_id=endpoint_id,
+    )
     endpoint = await Store.run(work)
     with suppress(AlreadyStartedError):  # the worker starter can find the endpoint first
         await start_worker(endpoint.id)

@@ -14,6 +14,7 @@ from transaction_tracker.domain.states import STATES, State
 
 # Each endpoint has a process, and can have an open connection at any time.
 MAX_ENDPOINTS = 512
+ID_PATTERN = "^ep_[0-9a-f]{24}$"
 
 PREFIX = "whsec_"
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from transaction_tracker.domain import State
@@ -33,6 +33,27 @@ class SourceGauges:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseGauges:
+    """Values about the lease with which the program owns its database.
+
+    Attributes:
+        owner: 1 while the lease is certain, otherwise 0.
+        epoch: Number of the claim among those of all programs.
+        seconds: Seconds for which the lease is certain.
+        renewals: Renewals since the program started.
+        failed_renewals: Renewals that the server did not confirm.
+        takeovers: Claims of this program since it started.
+    """
+
+    owner: int
+    epoch: int
+    seconds: float
+    renewals: int
+    failed_renewals: int
+    takeovers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gauges:
     """Values of the gauges; a gauge that is ``None`` is unknown and omitted.
 
@@ -56,6 +77,7 @@ class Gauges:
         waiters: Long polls in progress.
         streams: Open event streams.
         sources: The gauges of each source of several, by its name; they replace those here.
+        lease: The lease; ``None`` without one.
     """
 
     tracked: Mapping[State, int] = field(default_factory=dict)
@@ -77,6 +99,7 @@ class Gauges:
     waiters: int | None = None
     streams: int | None = None
     sources: Mapping[str, SourceGauges] = field(default_factory=dict)
+    lease: LeaseGauges | None = None
 
 
 _TEXTS = {
@@ -106,9 +129,11 @@ class Snapshot(Collector):
     def __init__(self) -> None:
         self.gauges: Gauges = Gauges()
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """Yield the metric families of the gauges."""
         yield _tracked(self.gauges)
+        if self.gauges.lease is not None:
+            yield from _lease(self.gauges.lease)
         if self.gauges.alerts is not None:
             yield _alerts(self.gauges.alerts)
         for name, text in _TEXTS.items():
@@ -117,6 +142,26 @@ class Snapshot(Collector):
                 yield GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
             elif self.gauges.sources and name in SourceGauges.__slots__:
                 yield _by_source(name, text, self.gauges.sources)
+
+
+def _lease(lease: LeaseGauges) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+    name = f"{PREFIX}_lease"
+    yield GaugeMetricFamily(
+        f"{name}_owner", "1 while the lease of the database is certain.", value=lease.owner
+    )
+    yield GaugeMetricFamily(
+        f"{name}_epoch", "Number of claims of the database so far.", value=lease.epoch
+    )
+    yield GaugeMetricFamily(
+        f"{name}_seconds", "Time for which the lease is certain.", value=lease.seconds
+    )
+    renewals = CounterMetricFamily(f"{name}_renewals", "Renewals of the lease.", labels=["outcome"])
+    renewals.add_metric(["renewed"], lease.renewals)
+    renewals.add_metric(["failed"], lease.failed_renewals)
+    yield renewals
+    yield CounterMetricFamily(
+        f"{name}_takeovers", "Claims of the database by this program.", value=lease.takeovers
+    )
 
 
 def _tracked(gauges: Gauges) -> GaugeMetricFamily:

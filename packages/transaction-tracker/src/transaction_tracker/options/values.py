@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from pydantic_settings import NoDecode
 
 from transaction_tracker.domain.duration import duration
+from transaction_tracker.domain.numbers import whole_number
 from transaction_tracker.net import addresses
 from transaction_tracker.net.service import check_explorer_url, service_url
 
@@ -57,6 +58,10 @@ def _words(value: Any) -> Any:
     return split(value, ",")
 
 
+def _numbers(value: Any) -> Any:
+    return [whole_number(text) for text in split(value, ",")] if isinstance(value, str) else value
+
+
 def _network(value: Any) -> str:
     return str(ipaddress.ip_network(text_of(value)))
 
@@ -80,6 +85,7 @@ printed: PlainSerializer = PlainSerializer(str, return_type=str)
 comma_separated: BeforeValidator = BeforeValidator(_words)
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
+Numbers = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_numbers)]
 Network = Annotated[str, BeforeValidator(_network)]
 Networks = Annotated[tuple[Network, ...], NoDecode, comma_separated]
 Allowed = Annotated[str, BeforeValidator(_allowed)]

@@ -9,8 +9,8 @@ from beamish import ExitError
 from transaction_tracker.alerts import AlertBoard
 from transaction_tracker.api import Following
 from transaction_tracker.delivery import endpoints
-from transaction_tracker.metrics import Gauges, SourceGauges
-from transaction_tracker.store import OpenTransactions, Store, StoreError
+from transaction_tracker.metrics import Gauges, LeaseGauges, SourceGauges
+from transaction_tracker.store import LeaseHolder, OpenTransactions, Store, StoreError
 
 # Shorter than Prometheus' own limit of 10 s for a page.
 _DATABASE_TIMEOUT_SECONDS = 2.0
@@ -59,6 +59,19 @@ async def read_gauges(sources: Mapping[str | None, SourceReading], alerts: Alert
             return await _with_deliveries(gauges)
     except (TimeoutError, StoreError, ExitError):
         return gauges
+
+
+def lease_gauges(holder: LeaseHolder) -> LeaseGauges:
+    """Return the values about the lease of a program."""
+    seconds = holder.owned_for()
+    return LeaseGauges(
+        owner=int(seconds > 0),
+        epoch=holder.epoch,
+        seconds=seconds,
+        renewals=holder.renewals,
+        failed_renewals=holder.failed_renewals,
+        takeovers=holder.claims,
+    )
 
 
 def _of_source(reading: SourceReading) -> SourceGauges:

@@ -96,7 +96,7 @@ class Standby:
         """Stand by until the database is free, and run the application until its store ends."""
         status = StandbyStatus()
         async with AsyncExitStack() as stack:
-            web = await StandbyWeb.start_link(status, self._options, listener)
+            web = await StandbyWeb.start_link(status, self._options, listener, self._database.shard)
             try:
                 notify("STATUS=standby")
                 await self._wait_for_turn(status)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Literal, Self
 
 from beamish import (
@@ -28,7 +29,7 @@ from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.providers import Pool
 from transaction_tracker.service.controls import SourceControl, SourceProviders
-from transaction_tracker.service.metrics import SourceReading, read_gauges
+from transaction_tracker.service.metrics import SourceReading, lease_gauges, read_gauges
 from transaction_tracker.service.notify import ready
 from transaction_tracker.service.retention import RETENTION, Retention
 from transaction_tracker.service.runner import (
@@ -302,6 +303,7 @@ class TransactionTrackerApplication(Application):
             flow_limits=self.settings.alerts.flow_limits,
             id_pattern=only.source.id_pattern if is_only else None,
             owned_for=self._owned_for,
+            shard=DatabaseUrl.of(self.settings.database).shard,
         )
 
     async def _gauges(self) -> Gauges:
@@ -309,7 +311,10 @@ class TransactionTrackerApplication(Application):
             tree.label: SourceReading(tree.following(), tree.open_transactions, tree.state.paused)
             for tree in self._trees
         }
-        return await read_gauges(readings, self._alerts)
+        gauges = await read_gauges(readings, self._alerts)
+        if self._holder is None:
+            return gauges
+        return replace(gauges, lease=lease_gauges(self._holder))
 
     async def _announce(self, stored: Stored) -> None:
         """Send the stored states of a part to the trackers, and announce its events."""

@@ -14,7 +14,10 @@ def application_settings(configuration: Configuration) -> Settings:
     Raises:
         ConfigurationError: No provider is configured, or two options contradict each other.
     """
-    source = configuration.source
+    source, shard = configuration.source, configuration.shard
+    if shard.count is not None and shard.number is None:
+        message = f"is required for shard.count = {shard.count}: 0 to {shard.count - 1}"
+        raise ConfigurationError([Problem("shard.number", message, "")])
     if source.type != "http" and not (configuration.providers or configuration.sources):
         message = "must have at least one: add [[providers]] with a url to the file, or --rpc URL"
         raise ConfigurationError([Problem("providers", message, "")])
@@ -24,7 +27,7 @@ def application_settings(configuration: Configuration) -> Settings:
         providers=configuration.providers,
         sources=tuple(map(_source_settings, configuration.sources)),
         rules=configuration.rules,
-        database=configuration.database.url,
+        database=configuration.database_url,
         web=web_options(configuration),
         allow_private=configuration.webhooks.allow_private,
         alerts=configuration.alerts,

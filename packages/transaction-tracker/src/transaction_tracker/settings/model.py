@@ -17,10 +17,12 @@ from transaction_tracker.follower.options import SourceSection, source_name
 from transaction_tracker.follower.rule_options import MAX_RULES, RuleOptions
 from transaction_tracker.options.values import as_list
 from transaction_tracker.providers import ProviderSettings
+from transaction_tracker.router.options import RouterSection
 from transaction_tracker.settings.client import ClientSection
 from transaction_tracker.settings.sections import LogsSection
 from transaction_tracker.sources.http_polling import HttpSection
-from transaction_tracker.store.options import DatabaseSection, RetentionSection
+from transaction_tracker.store.options import DatabaseSection, RetentionSection, ShardSection
+from transaction_tracker.store.url import DatabaseUrl
 
 PREFIX = "TXTRACK_"
 DELIMITER = "__"
@@ -52,6 +54,8 @@ class Configuration(BaseSettings):
     )
 
     database: DatabaseSection = DatabaseSection()
+    shard: ShardSection = ShardSection()
+    router: RouterSection = RouterSection()
     source: SourceSection = SourceSection()
     providers: Providers = ()
     http: HttpSection | None = None
@@ -67,6 +71,23 @@ class Configuration(BaseSettings):
     retention: RetentionSection = RetentionSection()
     logs: LogsSection = LogsSection()
     client: ClientSection = ClientSection()
+
+    @property
+    def database_url(self) -> DatabaseUrl:
+        """The database of the service: of a shard, its schema."""
+        number = self.shard.number
+        return self.database.url if number is None else self.all_databases[number]
+
+    @property
+    def all_databases(self) -> tuple[DatabaseUrl, ...]:
+        """The databases of all shards; of a service without shards, the only one."""
+        url = self.database.url
+        return tuple(url.of_shard(shard) for shard in self.shard.all) or (url,)
+
+    @property
+    def databases(self) -> tuple[DatabaseUrl, ...]:
+        """The databases of a command: that of the shard, or of all if no number is given."""
+        return self.all_databases if self.shard.number is None else (self.database_url,)
 
     def parts(self) -> dict[str | None, "Configuration"]:
         """Return the configuration of each source by its name, as if it were the only one.

@@ -38,12 +38,26 @@ def conflicts(configuration: Configuration) -> Iterator[Conflict]:
     }
     for place, name, message in rule_conflicts(configuration.rules, sources):
         yield ("rules", str(place), name), message
+    yield from _sharded(configuration)
     if configuration.sources:
         yield from _several(configuration)
         return
     yield from _source(
         configuration.source, configuration.providers, configuration.http, ("source",), ()
     )
+
+
+def _sharded(configuration: Configuration) -> Iterator[Conflict]:
+    for table in ("shard", "router"):
+        for name, message in getattr(configuration, table).conflicts(f"{table}."):
+            yield (table, name), message
+    database = configuration.database.url
+    if configuration.shard.count is not None and not database.is_postgresql:
+        message = (
+            "requires a PostgreSQL database: set database.url to "
+            f"postgresql://USER:PASSWORD@HOST/NAME, got {database}"
+        )
+        yield ("shard", "count"), message
 
 
 def _several(configuration: Configuration) -> Iterator[Conflict]:

@@ -116,8 +116,13 @@ def create_token(
         revoked_at=None,
         secret_hash=_hash(secret),
     )
-    connection.execute(insert(tokens), _row(token))
+    add_token(connection, token)
     return f"{_PREFIX}_{key}_{secret}", token
+
+
+def add_token(connection: Connection, token: Token) -> None:
+    """Store a token that was created for another shard, too."""
+    connection.execute(insert(tokens), _row(token))
 
 
 def list_tokens(connection: Connection) -> list[Token]:

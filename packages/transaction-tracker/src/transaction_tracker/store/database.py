@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
-from transaction_tracker.store import migrations, postgresql, sqlite
+from transaction_tracker.store import migrations, postgresql, shard_row, sqlite
 from transaction_tracker.store.errors import (
     DatabaseFailedError,
     StoreError,
@@ -131,11 +131,14 @@ class Database:
     def _open(self, migrate: bool) -> None:
         if self.url.path is not None:
             self._ownership = sqlite.own(self.url.path)
+        if self.url.shard is not None:
+            shard_row.create_schema(self.url, self.url.shard)
         if self._holder is not None:
             # Once for each open: a connection can be replaced, a claim cannot.
             self._lease = self._holder.claim(self.url, self._on_lost)
         if self.url.is_postgresql:
-            self._engine = postgresql.engine(self.url.reveal(), self._sharing())
+            lock = postgresql.owner_lock(self.url.shard)
+            self._engine = postgresql.engine(self.url.reveal(), self._sharing(), lock)
             self._connect_to_server(self._engine)
         else:
             self._engine = sqlite.engine(self.url.reveal())
@@ -143,6 +146,9 @@ class Database:
         if self._ownership is not None:
             self._ownership.check()
         with self._transaction() as connection:
+            # First: nothing is changed in a schema that belongs to another shard.
+            if self.url.is_postgresql:
+                shard_row.bind(connection, self.url.shard)
             migrations.bring_up_to_date(connection, migrate=migrate)
 
     def _sharing(self) -> postgresql.Sharing | None:

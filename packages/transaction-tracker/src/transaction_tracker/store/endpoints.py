@@ -26,13 +26,32 @@ def add(
     secret: WebhookSecret,
     states: Sequence[State] | None,
     alerts: Sequence[AlertKind] = (),
+    endpoint_id: str | None = None,
 ) -> WebhookEndpoint:
-    """Store a new endpoint; raise ``StoreError`` if there are too many."""
+    """Store a new endpoint.
+
+    Args:
+        connection: The database.
+        url: Its URL.
+        secret: Its secret.
+        states: States whose events it receives; ``None`` for all.
+        alerts: Kinds of alerts that it receives.
+        endpoint_id: Its id, for an endpoint of several shards. If it is stored already, with the
+            same secret, its other values are changed. Default: a new one.
+
+    Raises:
+        StoreError: There are too many endpoints, or the id belongs to another one.
+    """
+    known = None if endpoint_id is None else load(connection, endpoint_id)
+    if known is not None:
+        if known.secret != secret:
+            raise StoreError(f"the id {known.id} belongs to another endpoint; leave it out")
+        return change(connection, known.id, url, states, alerts) or known
     count = connection.execute(select(func.count()).select_from(endpoints)).scalar_one()
     if count >= MAX_ENDPOINTS:
         raise StoreError(f"there are already {count} endpoints; remove one first")
     endpoint = WebhookEndpoint(
-        id=f"ep_{secrets.token_hex(12)}",
+        id=endpoint_id or new_id(),
         url=url,
         states=None if states is None else tuple(states),
         secret=secret,
@@ -41,6 +60,11 @@ def add(
     )
     connection.execute(insert(endpoints), _row(endpoint))
     return endpoint
+
+
+def new_id() -> str:
+    """Return a new random id of an endpoint."""
+    return f"ep_{secrets.token_hex(12)}"
 
 
 def load(connection: Connection, endpoint: str) -> WebhookEndpoint | None:

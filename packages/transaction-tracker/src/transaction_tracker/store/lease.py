@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from transaction_tracker.store import lease_row
+from transaction_tracker.store import lease_row, postgresql
 from transaction_tracker.store.control_connection import ControlConnection
 from transaction_tracker.store.errors import NotOwnerError, StoreError
 from transaction_tracker.store.url import DatabaseUrl
@@ -43,6 +43,9 @@ class LeaseHolder:
         seconds: Duration of the lease.
         address: URL of the program, or ``None``.
         is_refused: Whether another program has the lease, or had it at the last claim.
+        claims: Number of claims that this program has made.
+        renewals: Number of renewals of all its leases.
+        failed_renewals: Number of renewals that the server did not confirm.
     """
 
     def __init__(self, seconds: float, address: str | None = None) -> None:
@@ -50,7 +53,15 @@ class LeaseHolder:
         self.seconds = seconds
         self.address = address
         self.is_refused: bool = False
+        self.claims: int = 0
+        self.renewals: int = 0
+        self.failed_renewals: int = 0
         self._lease: Lease | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Number of its last claim among those of all programs; 0 before the first."""
+        return 0 if self._lease is None else self._lease.epoch
 
     def owned_for(self) -> float:
         """Return for how many seconds no other program can own the database; 0 if one can now."""
@@ -75,6 +86,7 @@ class LeaseHolder:
             self.is_refused = True
             raise
         self.is_refused = False
+        self.claims += 1
         self._lease = lease
         return lease
 
@@ -157,12 +169,14 @@ class Lease:
             try:
                 is_ours = self._control.run(lease_row.renew, self.epoch)
             except StoreError:
+                self._holder.failed_renewals += 1
                 pause = _RETRY_SECONDS
                 continue
             if not is_ours:
                 self._lose()
                 self._on_lost()
                 break
+            self._holder.renewals += 1
             self._renewed(began)
         with suppress(StoreError):
             # Without effect after a loss: the epoch is another one.
@@ -187,6 +201,7 @@ class LeaseWatch:
 
     def __init__(self, url: DatabaseUrl, holder: LeaseHolder) -> None:
         self._holder = holder
+        self._lock = postgresql.owner_lock(url.shard)
         self._control = ControlConnection(url, holder.id, holder.seconds / _RENEWALS)
 
     def look(self) -> lease_row.Owner:
@@ -196,7 +211,7 @@ class LeaseWatch:
             UnavailableError: The server cannot be used now.
             StoreError: The server refuses the connection.
         """
-        return self._control.run(lease_row.look, self._holder.id)
+        return self._control.run(lease_row.look, self._holder.id, self._lock)
 
     def close(self) -> None:
         """Close the connection; the next look opens one."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from transaction_tracker.store.errors import UnavailableError
-from transaction_tracker.store.postgresql import OWNER_LOCK, application_name
+from transaction_tracker.store.postgresql import application_name
 
 # fillfactor: a renewal then changes no index and leaves no dead rows in other pages.
 # The unique index over the epoch makes a claim an update of a key, which waits for each
@@ -60,9 +60,9 @@ WHERE application_name = '{application_name("")}' || holder AND pid <> pg_backen
     AND datname = current_database() AND {_FREE}
 """)  # noqa: S608 - only constants
 _LOOK = text(f"""
-SELECT pg_try_advisory_xact_lock_shared({OWNER_LOCK}), {_FREE}, address FROM owner WHERE id = 1
+SELECT pg_try_advisory_xact_lock_shared(:lock), {_FREE}, address FROM owner WHERE id = 1
 """)  # noqa: S608 - only constants
-_LOOK_FIRST = text(f"SELECT pg_try_advisory_xact_lock_shared({OWNER_LOCK})")
+_LOOK_FIRST = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
 
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -80,11 +80,17 @@ class Owner:
     address: str | None
 
 
-def look(connection: Connection, holder: str) -> Owner:
-    """Return what is known of the owner; locks and changes nothing."""
+def look(connection: Connection, holder: str, lock: int) -> Owner:
+    """Return what is known of the owner; locks and changes nothing.
+
+    Args:
+        connection: The database.
+        holder: Id of the program that looks.
+        lock: Number of the lock of a program without a lease (`postgresql.owner_lock`).
+    """
     if not _exists(connection):
-        return Owner(bool(connection.scalar(_LOOK_FIRST)), None)
-    row = connection.execute(_LOOK, {"holder": holder}).first()
+        return Owner(bool(connection.scalar(_LOOK_FIRST, {"lock": lock})), None)
+    row = connection.execute(_LOOK, {"holder": holder, "lock": lock}).first()
     if row is None:  # the program that creates the table has not added the row yet
         return Owner(is_gone=False, address=None)
     unlocked, is_free, address = row

@@ -82,8 +82,8 @@ def id_page(
 
 def activity_page(
     connection: Connection, *, after: Place | None, limit: int, wanted: TransactionFilter = ALL
-) -> tuple[list[TransactionRecord], Place | None]:
-    """Return a page of transactions in the order of activity, and the place of the last one.
+) -> tuple[list[TransactionRecord], list[Place]]:
+    """Return a page of transactions in the order of activity, and their places.
 
     Args:
         connection: The database.
@@ -93,16 +93,16 @@ def activity_page(
     """
     limit = min(limit, MAX_PAGE_SIZE)
     found: list[TransactionRecord] = []
-    place = None
+    places: list[Place] = []
     for ended in (False, True):
         if (ended and wanted.attention) or (after is not None and after.ended > ended):
             continue
         start = after if after is not None and after.ended == ended else None
-        some, last = _part(connection, ended, start, limit - len(found), wanted)
-        found, place = found + some, last or place
+        some, their_places = _part(connection, ended, start, limit - len(found), wanted)
+        found, places = found + some, places + their_places
         if len(found) == limit:
             break
-    return found, place
+    return found, places
 
 
 def _part(
@@ -111,7 +111,7 @@ def _part(
     after: Place | None,
     limit: int,
     wanted: TransactionFilter,
-) -> tuple[list[TransactionRecord], Place | None]:
+) -> tuple[list[TransactionRecord], list[Place]]:
     time = transactions.c.ended_at if ended else transactions.c.created_at
     query = (
         select(*RECORD_COLUMNS, time.label("place"))
@@ -127,8 +127,10 @@ def _part(
         query = query.where(time >= wanted.since)
     rows = connection.execute(query).all()
     records = read_records(connection, rows)
-    last = Place(ended, rows[-1].place, records[-1].tracked.key) if rows else None
-    return records, last
+    return records, [
+        Place(ended, row.place, record.tracked.key)
+        for row, record in zip(rows, records, strict=True)
+    ]
 
 
 def _conditions(wanted: TransactionFilter) -> Iterable[ColumnElement[bool]]:

@@ -1,13 +1,15 @@
 """Options of the database, and of the removal of old transactions."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import PlainValidator
 
 from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.domain.sharding import MAX_SHARDS, Shard, ShardMap
 from transaction_tracker.options import Section, option
-from transaction_tracker.options.values import Seconds, printed
+from transaction_tracker.options.values import Numbers, Seconds, printed
 from transaction_tracker.store.errors import DatabaseUrlError
 from transaction_tracker.store.url import DatabaseUrl
 
@@ -62,6 +64,57 @@ class DatabaseSection(Section):
         ge=MIN_LEASE_SECONDS,
         le=MAX_LEASE_SECONDS,
     )
+
+
+def former_counts() -> Any:
+    """Declare the option for the numbers of shards before the service grew."""
+    return option(
+        (),
+        "a list of numbers, the newest first, such as [4]",
+        "Numbers of shards before the service grew. Transactions of that time stay where they are.",
+    )
+
+
+class ShardSection(Section):
+    """The shard that the service is, if transactions are spread over several services."""
+
+    number: int | None = option(
+        None,
+        f"a number, 0 to {MAX_SHARDS - 1}",
+        "Number of this shard. Default: the service has no shards.",
+        ge=0,
+        lt=MAX_SHARDS,
+    )
+    count: int | None = option(
+        None,
+        f"a number, 1 to {MAX_SHARDS}",
+        "Number of all shards. The database stores it, and refuses another one.",
+        ge=1,
+        le=MAX_SHARDS,
+    )
+    former_counts: Numbers = former_counts()
+
+    @property
+    def all(self) -> tuple[Shard, ...]:
+        """All shards of the service; none if it is not sharded."""
+        if self.count is None:
+            return ()
+        counts = ShardMap((self.count, *self.former_counts))
+        return tuple(Shard(number, counts) for number in range(self.count))
+
+    def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
+        """Yield a number without a count, and numbers that do not fit each other."""
+        if self.count is None:
+            for name in ("number", "former_counts"):
+                if getattr(self, name) not in (None, ()):
+                    yield name, f"requires {table}count, the number of all shards"
+            return
+        if self.number is not None and self.number >= self.count:
+            yield "number", f"must be lower than {table}count = {self.count}, got {self.number}"
+        try:
+            ShardMap((self.count, *self.former_counts))
+        except ValueError as error:
+            yield "former_counts", f"does not fit {table}count = {self.count}: {error}"
 
 
 class RetentionSection(Section):

@@ -19,9 +19,11 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, NullPool, StaticPool, create_engine, event
 
+from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.store.errors import StoreError, UnavailableError
 
-# An arbitrary number that must be the same in all versions of this program.
+# An arbitrary number that must be the same in all versions of this program. The numbers after it
+# belong to the shards of a database.
 OWNER_LOCK = 0x7478_7472_6163_6B00  # "txtrack"
 
 # Both sides detect a lost peer within half a minute. Otherwise the next program could not acquire
@@ -85,12 +87,18 @@ class Sharing:
         }
 
 
-def engine(url: URL, sharing: Sharing | None = None) -> Engine:
+def owner_lock(shard: Shard | None) -> int:
+    """Return the number of the lock of a database, or of one of its shards."""
+    return OWNER_LOCK if shard is None else OWNER_LOCK + 1 + shard.number
+
+
+def engine(url: URL, sharing: Sharing | None = None, lock: int = OWNER_LOCK) -> Engine:
     """Create the engine of the only connection, which acquires the ownership when it is made.
 
     Args:
         url: URL of the database.
         sharing: For a program with a lease. Default: no other program can own the database.
+        lock: Number of the lock (`owner_lock`).
     """
     _require_driver()
     made = create_engine(
@@ -100,7 +108,8 @@ def engine(url: URL, sharing: Sharing | None = None) -> Engine:
         connect_args=_client_options(url) | (sharing.client_options() if sharing else {}),
         hide_parameters=True,
     )
-    event.listen(made, "connect", _prepare if sharing is None else _prepare_shared)
+    prepare = _prepare if sharing is None else _prepare_shared
+    event.listen(made, "connect", lambda connection, _: prepare(connection, lock))
     event.listen(made, "connect", _replace_nul)
     return made
 
@@ -247,15 +256,15 @@ def _require_driver() -> None:
         raise StoreError("PostgreSQL needs a driver: pip install 'transaction-tracker[postgresql]'")
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(connection: Any, lock: int) -> None:
     _configure(connection, _SESSION)
-    _lock(connection, "pg_try_advisory_lock")
+    _lock(connection, "pg_try_advisory_lock", lock)
 
 
-def _prepare_shared(connection: Any, _record: object) -> None:
+def _prepare_shared(connection: Any, lock: int) -> None:
     # A fence must see the newest epoch, whatever the default of the database is.
     _configure(connection, {**_SESSION, "default_transaction_isolation": "read committed"})
-    _lock(connection, "pg_try_advisory_lock_shared")
+    _lock(connection, "pg_try_advisory_lock_shared", lock)
 
 
 def _configure(connection: Any, session: dict[str, str]) -> None:
@@ -265,9 +274,9 @@ def _configure(connection: Any, session: dict[str, str]) -> None:
     connection.commit()
 
 
-def _lock(connection: Any, function: str) -> None:
+def _lock(connection: Any, function: str, lock: int) -> None:
     with connection.cursor() as cursor:
-        locked = cursor.execute(f"SELECT {function}(%s)", [OWNER_LOCK]).fetchone()
+        locked = cursor.execute(f"SELECT {function}(%s)", [lock]).fetchone()
     # The lock belongs to the session, not to this transaction: it is released with the connection.
     connection.commit()
     if not locked[0]:

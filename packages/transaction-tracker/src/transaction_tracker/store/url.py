@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.net.url import is_plain_authority
 from transaction_tracker.store.errors import DatabaseUrlError
 
@@ -33,15 +34,18 @@ class DatabaseUrl:
 
     Args:
         url: URL that SQLAlchemy connects to.
+        shard: The shard whose schema all connections use. Default: the schema of the database role.
 
     Attributes:
         path: The file of an SQLite database; ``None`` for memory and for PostgreSQL.
+        shard: The shard, if it is a database of one.
     """
 
-    __slots__ = ("_url", "path")
+    __slots__ = ("_url", "path", "shard")
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, shard: Shard | None = None) -> None:
         self._url = url
+        self.shard = shard
         in_file = not self.is_postgresql and url.database not in (None, "", MEMORY)
         self.path: Path | None = Path(url.database or "") if in_file else None
 
@@ -60,6 +64,24 @@ class DatabaseUrl:
         if isinstance(value, Path) or "://" not in text:
             return cls(URL.create("sqlite", database=text))
         return cls(_parsed(text))
+
+    def of_shard(self, shard: Shard) -> "DatabaseUrl":
+        """Return the URL of the schema of a shard in this database.
+
+        Raises:
+            DatabaseUrlError: The database is not PostgreSQL.
+        """
+        if not self.is_postgresql:
+            raise DatabaseUrlError(
+                "a shard requires a PostgreSQL database, postgresql://USER:PASSWORD@HOST/NAME, got "
+                f"{self}"
+            )
+        given = self._url.query.get("options", "")
+        options = [given] if isinstance(given, str) else [*given]
+        # As an option of the connection: it holds before the first statement, for each connection.
+        options.append(f"-csearch_path={shard.schema}")
+        text = " ".join(filter(None, options))
+        return DatabaseUrl(self._url.update_query_dict({"options": text}), shard)
 
     @property
     def is_postgresql(self) -> bool:
@@ -94,13 +116,16 @@ class DatabaseUrl:
             return str(self.path or MEMORY)
         host = self._url.host or self._url.query.get("host", "local socket")
         port = f":{self._url.port}" if self._url.port else ""
-        return f"postgresql://{host}{port}/{self._url.database or ''}"
+        schema = f" schema {self.shard.schema}" if self.shard else ""
+        return f"postgresql://{host}{port}/{self._url.database or ''}{schema}"
 
     def __repr__(self) -> str:
         return f"DatabaseUrl({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, DatabaseUrl) and self._url == other._url
+        if not isinstance(other, DatabaseUrl):
+            return False
+        return (self._url, self.shard) == (other._url, other.shard)
 
     def __hash__(self) -> int:
         return hash(self._url)

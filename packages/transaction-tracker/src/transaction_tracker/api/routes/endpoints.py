@@ -16,6 +16,7 @@ from transaction_tracker.domain import State
 from transaction_tracker.domain.alert import AlertKind
 from transaction_tracker.domain.webhook_endpoint import (
     DEFAULT_REASON,
+    ID_PATTERN,
     MAX_OVERLAP_SECONDS,
     MAX_REASON_CHARACTERS,
     OVERLAP_SECONDS,
@@ -57,6 +58,12 @@ class NewEndpointIn(EndpointIn):
     """A new endpoint."""
 
     secret: str | None = Field(None, pattern=SECRET_PATTERN, description=SECRET_FORM)
+    id: str | None = Field(
+        None,
+        pattern=ID_PATTERN,
+        description="Id of the endpoint, which is the same at all shards of a service; a router "
+        "chooses it. Default: a new id.",
+    )
 
 
 class RotateIn(_Input):
@@ -150,7 +157,11 @@ async def create(wanted: NewEndpointIn) -> Response:
     """Add an endpoint: deliver future events to a URL, signed by Standard Webhooks 1.0."""
     with explained():
         endpoint = await endpoints.add(
-            wanted.url, secret=wanted.secret, states=wanted.states, alerts=wanted.alerts
+            wanted.url,
+            secret=wanted.secret,
+            states=wanted.states,
+            alerts=wanted.alerts,
+            endpoint_id=wanted.id,
         )
     return answer(_with_secret(endpoint), 201)
 

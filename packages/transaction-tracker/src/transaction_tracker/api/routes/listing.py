@@ -9,9 +9,16 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from transaction_tracker.api import cursors
 from transaction_tracker.api.answers import READ, Api, Limit, answer, problems, shows
-from transaction_tracker.api.models import TransactionPage
+from transaction_tracker.api.cursors import (
+    TransactionCursor,
+    is_of_activity,
+    of_place,
+    of_transaction,
+    place_at,
+    transaction_at,
+)
+from transaction_tracker.api.models import TransactionPage, TransactionPageWithCursors
 from transaction_tracker.api.registering import TimeIn
 from transaction_tracker.api.routes.transactions import current_view
 from transaction_tracker.api.validation import SEARCH_PATTERN
@@ -24,7 +31,7 @@ router: APIRouter = APIRouter(prefix="/v1/transactions", tags=["transactions"])
 
 MAX_SEARCH_CHARACTERS = 200
 
-_Page: TypeAlias = tuple[list[TransactionRecord], str | None]
+_Page: TypeAlias = tuple[list[TransactionRecord], list[str]]
 
 States = Annotated[
     list[State], Query(default_factory=list, max_length=20, description="Only these states.")
@@ -47,6 +54,9 @@ Attention = Annotated[
 SourceName = Annotated[
     str | None, Query(max_length=32, description="Only of the source with this name.")
 ]
+Cursors = Annotated[
+    bool, Query(description="Whether the page has `cursors`, from each of which a list can go on.")
+]
 Order = Annotated[
     Literal["id", "activity"],
     Query(
@@ -60,7 +70,10 @@ Order = Annotated[
     "",
     operation_id="listTransactions",
     dependencies=[READ],
-    responses={200: shows(TransactionPage, "A page, in the chosen order."), **problems(404, 422)},
+    responses={
+        200: shows(TransactionPageWithCursors, "A page, in the chosen order."),
+        **problems(404, 422),
+    },
 )
 async def list_transactions(
     api: Api,
@@ -71,8 +84,9 @@ async def list_transactions(
     attention: Attention = False,
     source: SourceName = None,
     order: Order = "id",
-    cursor: cursors.TransactionCursor = None,
+    cursor: TransactionCursor = None,
     limit: Limit = 100,
+    cursors: Cursors = False,
 ) -> Response:
     """List transactions that match every given filter."""
     wanted = TransactionFilter(
@@ -83,14 +97,17 @@ async def list_transactions(
         attention,
         None if source is None else api.source_named(source).source,
     )
-    by_activity = order == "activity" if cursor is None else cursors.is_of_activity(cursor)
+    by_activity = order == "activity" if cursor is None else is_of_activity(cursor)
     read = _by_activity if by_activity else _by_id
-    records, following = await Store.run(read(cursor, limit, wanted))
+    records, places = await Store.run(read(cursor, limit, wanted))
     sources = {record.tracked.source for record in records}
     degraded = {source for source in sources if api.degraded(source)}
     views = [current_view(record, record.tracked.source in degraded) for record in records]
-    full = len(records) == limit
-    return answer(TransactionPage(transactions=views, next=following if full else None))
+    following = places[-1] if len(records) == limit else None
+    if cursors:
+        page = TransactionPageWithCursors(transactions=views, next=following, cursors=places)
+        return answer(page)
+    return answer(TransactionPage(transactions=views, next=following))
 
 
 def _seconds(time: datetime | None) -> float | None:
@@ -100,12 +117,12 @@ def _seconds(time: datetime | None) -> float | None:
 def _by_id(
     cursor: str | None, limit: int, wanted: TransactionFilter
 ) -> Callable[[Connection], _Page]:
-    after = None if cursor is None else cursors.transaction_at(cursor)
+    after = None if cursor is None else transaction_at(cursor)
     page = partial(id_page, after=after, limit=limit, wanted=wanted)
 
     def read(connection: Connection) -> _Page:
         records = page(connection)
-        return records, cursors.of_transaction(records[-1].tracked.key) if records else None
+        return records, [of_transaction(record.tracked.key) for record in records]
 
     return read
 
@@ -113,11 +130,11 @@ def _by_id(
 def _by_activity(
     cursor: str | None, limit: int, wanted: TransactionFilter
 ) -> Callable[[Connection], _Page]:
-    after = None if cursor is None else cursors.place_at(cursor)
+    after = None if cursor is None else place_at(cursor)
     page = partial(activity_page, after=after, limit=limit, wanted=wanted)
 
     def read(connection: Connection) -> _Page:
-        records, place = page(connection)
-        return records, None if place is None else cursors.of_place(place)
+        records, places = page(connection)
+        return records, [of_place(place) for place in places]
 
     return read

@@ -40,6 +40,7 @@ from transaction_tracker.api.registering import (
     check_items,
     read_items,
 )
+from transaction_tracker.api.sharded import WRONG_SHARD, refuse_misplaced, shard_of
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.api.why import Situation, why
 from transaction_tracker.domain import NotTrackedError, Policy, State, Tracked, UnknownSourceError
@@ -88,7 +89,7 @@ def _body() -> dict[str, Any]:
     "",
     operation_id="registerTransactions",
     dependencies=[WRITE],
-    responses={200: shows(RegistrationResults, "Result of each registration."), **with_body()},
+    responses={200: shows(RegistrationResults, "Result of each registration."), **with_body(421)},
     openapi_extra=_body(),
 )
 async def register(request: Request, api: Api) -> Response:
@@ -100,6 +101,8 @@ async def register(request: Request, api: Api) -> Response:
     content = read_items(await request.body())
     with api.registering.take(len(content.items)):
         checked = await check_items(content, TrackerContext.all())
+        if api.service.shard is not None:
+            checked = await refuse_misplaced(checked, content.pointers(), api.service.shard)
         if content.place is None and checked[0].errors:
             raise _problem(checked[0])
         valid = [item.registration for item in checked if item.registration is not None]
@@ -109,6 +112,8 @@ async def register(request: Request, api: Api) -> Response:
 
 def _problem(item: CheckedItem) -> ProblemError:
     detail = "; ".join(error["detail"] for error in item.errors)
+    if any(shard_of(error) is not None for error in item.errors):
+        return ProblemError(421, detail, kind=WRONG_SHARD, errors=item.errors)
     if item.is_ambiguous:
         return ProblemError(409, detail, kind="ambiguous-id", errors=item.errors)
     return ProblemError(422, detail, kind="invalid-request", errors=item.errors)
