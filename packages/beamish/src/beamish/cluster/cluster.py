@@ -202,11 +202,20 @@ class Cluster:
 
     async def _move(self, shard: int) -> None:
         port = self._placement.connect(shard)
-        with suppress(HostLostError):  # then it is being replaced already
-            await port.leave()
-        await self._placement.restart(shard)
-        while (await self._shard(shard)).state == "moving":
-            await asyncio.sleep(_RETRY_SECONDS)
+        before = (await self._shard(shard)).epoch
+        while True:
+            try:
+                await port.leave()
+            except HostLostError:
+                # It has left or is lost, and the engine replaces it: ending the next host too would
+                # lose what that has taken over. Or the request was lost: then ask again.
+                pass
+            else:
+                await self._placement.restart(shard)
+            while (info := await self._shard(shard)).state == "moving":
+                await asyncio.sleep(_RETRY_SECONDS)
+            if info.epoch != before:
+                return
 
     # -- Fencing
 
