@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.postgres, pytest.mark.slow]
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[3] / "examples" / "cluster"
 TIME_SECONDS = 500.0
-CHECKS = 10
+CHECKS = 11
 
 
 def run(program: Path, *more: str) -> str:

@@ -109,6 +109,30 @@ class PostgresStore:
         ((newest, _),) = await self._changes.run(schema.GIVE_UP, names)
         return bool(newest)
 
+    # -- States that children hand over
+
+    async def hand_over(self, shard: int, epoch: int, states: Mapping[Name, bytes]) -> bool:
+        """Store the states of children."""
+        names = self._names(shard, epoch, list(states))
+        names["states"] = list(states.values())
+        ((newest, _),) = await self._changes.run(schema.HAND_OVER, names)
+        return bool(newest)
+
+    async def take_states(
+        self, shard: int, epoch: int, names: Sequence[Name]
+    ) -> dict[Name, bytes] | None:
+        """Take the states that no other epoch has taken."""
+        rows = await self._changes.run(schema.TAKE_STATES, self._names(shard, epoch, names))
+        if not rows[0][0]:
+            return None
+        return {Name(row[1], row[2]): row[3] for row in rows if row[1] is not None}
+
+    async def forget_states(self, shard: int, epoch: int, slots: range) -> bool:
+        """Delete the states that were taken."""
+        parameters = self._with(shard=shard, epoch=epoch, first=slots.start, end=slots.stop)
+        ((newest, _),) = await self._changes.run(schema.FORGET_STATES, parameters)
+        return bool(newest)
+
     def _names(self, shard: int, epoch: int, names: Sequence[Name]) -> dict[str, Any]:
         return self._with(
             shard=shard,
