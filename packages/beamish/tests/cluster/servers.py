@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from beamish import (
     Application,
     Backoff,
+    ChildSpec,
     ExitError,
     Fail,
     From,
@@ -145,6 +146,13 @@ class Fragile(GenServer):
     async def open(cls, key: str, *, fails: bool) -> Pid:
         spec = cls.child_spec(fails, name=Account.via(key))
         return await ClusterDynamicSupervisor.start_child(SUPERVISOR, spec)
+
+
+given_up: list[tuple[Any, ...]] = []
+
+
+def on_give_up(spec: ChildSpec, pid: Pid, reason: Any) -> None:
+    given_up.append((spec.args, repr(reason)))
 
 
 class Clock(GenServer):

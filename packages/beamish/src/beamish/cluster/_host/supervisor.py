@@ -102,7 +102,9 @@ class ShardSupervisor(DynamicSupervisor):
 
     def _give_up(self, last_pid: Pid, child: RestartingChild) -> Any:
         result = super()._give_up(last_pid, child)
-        self._dropped(child.spec, child.reason)
+        # Otherwise the supervisor ends, and with it the host: the next one starts the child too.
+        if self._options.intensity == "child":
+            self._dropped(child.spec, child.reason)
         return result
 
     def _started_again(
