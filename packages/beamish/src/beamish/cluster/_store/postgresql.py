@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from beamish.cluster._store import schema
 from beamish.cluster._store.connection import Connection
@@ -24,9 +25,13 @@ class PostgresStore:
     Args:
         cluster: The name of the cluster.
         dsn: A connection string of PostgreSQL.
+
+    Raises:
+        ValueError: ``dsn`` is not a connection string.
     """
 
     def __init__(self, cluster: str, dsn: str) -> None:
+        _check_dsn(dsn)
         self._cluster = cluster
         self._renewals = Connection(dsn, f"beamish {cluster} lease")
         self._changes = Connection(dsn, f"beamish {cluster}")
@@ -157,15 +162,32 @@ class PostgresStore:
         """Return the owners of all shards that ever had one.
 
         Raises:
-            ValueError: The database has no cluster.
+            ValueError: The database has no cluster, or its tables cannot be read.
         """
         try:
             rows = await self._changes.run(schema.STATUS, self._with())
         except psycopg.errors.UndefinedTable:
             raise ValueError("the database has no tables of a beamish cluster") from None
+        except psycopg.Error as error:  # such as a user who has no right to read them
+            raise ValueError(str(error).partition("\n")[0]) from None
         return [ShardRow(*row) for row in rows]
 
     async def close(self) -> None:
         """Close the connections."""
         await self._renewals.close()
         await self._changes.close()
+
+
+def _check_dsn(dsn: str) -> None:
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # Without the parser's own message, which repeats the text, and with it the password.
+        scheme, separator, _ = dsn.partition("://")
+        known = not separator or scheme in ("postgresql", "postgres")
+        got = "one that PostgreSQL cannot parse" if known else f"one that begins with {scheme!r}"
+        raise ValueError(
+            "the store of a cluster must be a connection string of PostgreSQL, such as "
+            "'postgresql://user@host:5432/database' or 'host=... dbname=...'; got "
+            f"{got}. In a URL, write a % in a password as %25"
+        ) from None
