@@ -37,7 +37,6 @@ def page(machine: Machine, ray: str, load: float, figures: Figures) -> str:
         taken=figures.taken_over,
         taken_seconds=taken,
         taken_ratio=ratio(taken / few),
-        each=micro(max(0.0, taken - few) / figures.taken_over),
     )
 
 
