@@ -81,11 +81,10 @@ if __name__ == "__main__":
         namespaces.create()
         redis = shutil.which("redis-server")
         if sys.argv[1] == "redis" and redis is not None:
-            subprocess.Popen(
-                [redis, "--bind", namespaces.STORE, "--protected-mode", "no", "--save", ""],
-                cwd=sys.argv[2],
-                stdout=subprocess.DEVNULL,
-            )
+            options = ["--bind", namespaces.STORE, "--protected-mode", "no", "--save", ""]
+            # Otherwise its title replaces the environment by which the test finds and ends it.
+            options += ["--set-proc-title", "no"]
+            subprocess.Popen([redis, *options], cwd=sys.argv[2], stdout=subprocess.DEVNULL)
         cases = ["alone", AGAIN] if sys.argv[1] == "alone" else sys.argv[1:2]
         with postgres.running(namespaces.STORE) as server:
             for case in cases:
