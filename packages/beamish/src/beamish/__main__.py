@@ -60,7 +60,8 @@ _STORE = "BEAMISH_CLUSTER_STORE"
 
 _CLUSTER = """\
 Print the shards of a cluster: the epoch of each owner, the rest of its lease, its children that
-run and that were given up, its host and node. Exits with status 0 if every shard has an owner."""
+run and that were given up, its host and node. Exits with status 0 if every shard has an owner, 1 if
+one has none or the store does not answer, and 2 if an argument is wrong."""
 
 _PID = "the number in its pid, its pid, or its local name"
 

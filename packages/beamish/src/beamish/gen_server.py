@@ -79,6 +79,9 @@ class GenServer(Server):
     def init(self) -> Any | None:
         """Complete the start after ``__init__``; the starter waits for it.
 
+        On a cluster, a server that defines `handoff` takes what the last process of its name has
+        handed over: ``def init(self, *, handoff: bytes | None = None)``.
+
         Returns:
             ``None``, `Continue`, `Timeout`, `Hibernate`, `IGNORE` or `Stop`.
         """
@@ -129,6 +132,23 @@ class GenServer(Server):
         Runs on `Stop`, on ``stop()``, after a callback raised, and on the exit signal of the
         parent; never on ``"kill"`` or on the untrapped exit signal of another process.
         """
+
+    def handoff(self) -> bytes | None:
+        """Return the state for the next process of this name, when a cluster moves this one.
+
+        Called in ``Cluster.drain`` and ``Cluster.rebalance`` only, after `terminate` has returned,
+        for a process that has a name of a ``ClusterRegistry``. The next ``init`` gets the bytes as
+        ``handoff=``; after a crash or the loss of a machine it gets ``None``. A server that
+        overrides it must have that parameter in its ``init``. It is a plain ``def``.
+
+        Returns:
+            At most 256 KiB; ``None`` hands nothing over.
+
+        Source:
+            The state hand-over of Elixir's Horde and Swarm (``:begin_handoff``). Differs: the state
+            goes through the cluster's database, and is never given to two processes.
+        """
+        return None
 
     def format_status(self, status: dict[str, Any]) -> Any:
         """Return ``status`` as crash logs and `debug.get_status` must show it.

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -52,11 +53,26 @@ class History:
     monitors: set[Any] = field(default_factory=set)
     downs: list[Any] = field(default_factory=list)
     writes: list[tuple[int, int]] = field(default_factory=list)
+    # Of each key, in order: an act as None, a state that was handed over, and one that was taken.
+    states: dict[str, list[tuple[str, int] | None]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def act(self, key: str) -> None:
         """Record that a callback has begun."""
         fence = Cluster.fence()
         self.acts.append((self.cluster.now, key, fence.shard, fence.epoch))
+        self.states[key].append(None)
+
+    def hand_over(self, key: str) -> int:
+        """Record that a process has handed over; return the state."""
+        state = len(self.states[key])
+        self.states[key].append(("handed", state))
+        return state
+
+    def take(self, key: str, state: int) -> None:
+        """Record that a process has got a state."""
+        self.states[key].append(("taken", state))
 
     def write(self) -> None:
         """Write under the fence, at the store."""
@@ -74,7 +90,9 @@ class Ledger(GenServer, restart="transient"):
     def __init__(self, key: str) -> None:
         self.key = key
 
-    def init(self) -> None:
+    def init(self, *, handoff: bytes | None = None) -> None:
+        if handoff is not None:
+            HISTORY.take(self.key, int(handoff))
         HISTORY.act(self.key)
         process.send_after(self.pid, "tick", 0.3)
 
@@ -82,6 +100,9 @@ class Ledger(GenServer, restart="transient"):
         HISTORY.act(self.key)
         HISTORY.write()
         process.send_after(self.pid, "tick", 0.3)
+
+    def handoff(self) -> bytes:
+        return b"%d" % HISTORY.hand_over(self.key)
 
     @call
     def run(self, number: int) -> int:
@@ -289,6 +310,10 @@ class Life:
         for (key, epoch), numbers in history.cast.items():
             assert numbers == sorted(set(numbers)), f"guarantee 5: order at {key}, epoch {epoch}"
         assert max(Counter(history.downs).values(), default=0) <= 1, "guarantee 6: Down twice"
+        for key, states in history.states.items():
+            for before, after in pairwise([None, *states]):
+                if after is not None and after[0] == "taken":
+                    assert before == ("handed", after[1]), f"hand-over: {key} got an old state"
         for key in history.ended - history.unsure - history.running:
             name = Name(ACCOUNTS, key)
             assert name not in self.cluster.store.stored, f"guarantee 9: {key} is still stored"

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 PATIENCE_SECONDS = 100.0
-_OPTIONS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "autovacuum=off")
+_OPTIONS = ("fsync=off", "full_page_writes=off", "autovacuum=off")
 
 
 def missing(reason: str) -> None:
@@ -37,11 +37,18 @@ def tool(name: str) -> str:
 
 
 class Server:
-    """A server whose data and socket are in one folder."""
+    """A server whose data and socket are in one folder.
 
-    def __init__(self, folder: Path, program: str, user: dict[str, Any]) -> None:
-        self.dsn = f"postgresql://postgres@/postgres?host={folder}"
-        options = [f"-c{option}" for option in _OPTIONS]
+    Args:
+        folder: The folder.
+        program: The path of ``postgres``.
+        address: Where it also listens; empty for the socket only.
+        user: The options that run it as another user.
+    """
+
+    def __init__(self, folder: Path, program: str, address: str, user: dict[str, Any]) -> None:
+        self.dsn = f"postgresql://postgres@/postgres?host={address or folder}"
+        options = [f"-c{option}" for option in (*_OPTIONS, f"listen_addresses={address}")]
         log = (folder / "log").open("wb")
         self.process = subprocess.Popen(
             [program, "-D", folder / "data", "-k", folder, *options], stdout=log, stderr=log, **user
@@ -68,8 +75,8 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """Run a server."""
+def running(address: str = "") -> Iterator[Server]:
+    """Run a server, at a network address or only at its socket."""
     initdb, program = tool("initdb"), tool("postgres")
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short, because it is the path of a socket
     user = _user(folder)
@@ -78,7 +85,10 @@ def running() -> Iterator[Server]:
         subprocess.run(
             [initdb, "-D", folder / "data", *flags], check=True, capture_output=True, **user
         )
-        server = Server(folder, program, user)
+        if address:  # in a network of the test's own
+            with (folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
+        server = Server(folder, program, address, user)
         try:
             server.wait()
             yield server

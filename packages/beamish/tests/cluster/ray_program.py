@@ -17,7 +17,7 @@ from typing import Any
 
 import ray
 from ray.cluster_utils import Cluster as RayCluster
-from servers import Account, Bank, Clock, answer
+from servers import Account, Bank, Clock, Session, answer
 
 from beamish import AlreadyStartedError, Down, ExitError, process
 from beamish.cluster import Cluster, ClusterRegistry
@@ -211,6 +211,21 @@ class Checks:
         await draining
         assert calls > 0
 
+    async def hand_state_over_in_a_drain(self) -> None:
+        names = [f"session-{number}" for number in range(40)]
+        await asyncio.gather(*(Session.open(name) for name in names))
+        for name in names:
+            await Session.add(Account.via(name), name)
+        node = await self.node_of(shard_of(names[0], SHARDS))
+        moved = [info.shard for info in await self.cluster.shards() if info.node == node]
+
+        await self.cluster.drain(node, deadline=PATIENCE_SECONDS)
+
+        for name in names:
+            items = await answer(lambda name=name: Session.add(Account.via(name), 1))
+            expected = [name, "terminated", 1] if shard_of(name, SHARDS) in moved else [name, 1]
+            assert items == expected, (name, items)
+
     async def freeze_the_store(self) -> None:
         before = [info.epoch for info in await self.cluster.shards()]
         pids = tree(self.postmaster)
@@ -229,6 +244,7 @@ CHECKS = [
     "call_cast_monitor_and_crash",
     "kill_a_host",
     "drain_a_node_under_load",
+    "hand_state_over_in_a_drain",
     "freeze_the_store",
     "kill_a_node",
     "move_shards_to_a_new_node",

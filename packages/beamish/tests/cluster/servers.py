@@ -1,6 +1,7 @@
 """The servers of the cluster's tests: other hosts import this module."""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 from beamish import (
     Application,
     Backoff,
+    ChildSpec,
     ExitError,
     Fail,
     From,
@@ -146,6 +148,13 @@ class Fragile(GenServer):
         return await ClusterDynamicSupervisor.start_child(SUPERVISOR, spec)
 
 
+given_up: list[tuple[Any, ...]] = []
+
+
+def on_give_up(spec: ChildSpec, pid: Pid, reason: Any) -> None:
+    given_up.append((spec.args, repr(reason)))
+
+
 class Clock(GenServer):
     """A server that acts by itself, and records when and in which epoch."""
 
@@ -168,6 +177,76 @@ class Clock(GenServer):
     @classmethod
     async def open(cls, key: str) -> Pid:
         spec = cls.child_spec(name=Account.via(key))
+        return await ClusterDynamicSupervisor.start_child(SUPERVISOR, spec)
+
+
+class Session(GenServer, restart="transient", shutdown=1.0):
+    """A server whose state moves with its shard."""
+
+    received: ClassVar[list[tuple[str, bytes | None]]] = []
+    hangs: ClassVar[bool] = False
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.items: list[Any] = []
+
+    def init(self, *, handoff: bytes | None = None) -> None:
+        self.received.append((self.key, handoff))
+        if handoff is not None:
+            self.items = json.loads(handoff)
+            if "poison" in self.items:
+                raise ValueError("poison")
+
+    @classmethod
+    async def open(cls, key: str) -> Pid:
+        spec = cls.child_spec(key, name=Account.via(key))
+        return await ClusterDynamicSupervisor.start_child(SUPERVISOR, spec)
+
+    @call
+    def add(self, item: Any) -> list[Any]:
+        self.items.append(item)
+        return self.items
+
+    @call
+    def crash(self) -> None:
+        raise ValueError("boom")
+
+    async def terminate(self, reason: Any) -> None:
+        if self.hangs:
+            await asyncio.sleep(1000)
+        self.items.append("terminated")
+
+    def handoff(self) -> bytes | None:
+        assert process.current() is self.pid
+        assert Cluster.fence().epoch > 0
+        match self.items[0] if self.items else None:
+            case "nothing":
+                return None
+            case "raise":
+                raise ValueError("cannot hand over")
+            case "text":
+                return "text"  # type: ignore[return-value]
+            case "large":
+                return bytes(256 * 1024 + 1)
+        return json.dumps(self.items).encode()
+
+
+class Parent(GenServer):
+    """A server that starts another one in its ``init``; both can take a state."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    async def init(self, *, handoff: bytes | None = None) -> None:
+        Session.received.append((self.key, handoff))
+        await Session.start_link("child")
+
+    def handoff(self) -> bytes:
+        return b"of the parent"
+
+    @classmethod
+    async def open(cls, key: str) -> Pid:
+        spec = cls.child_spec(key, name=Account.via(key))
         return await ClusterDynamicSupervisor.start_child(SUPERVISOR, spec)
 
 

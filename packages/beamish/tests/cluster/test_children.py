@@ -12,6 +12,7 @@ from beamish import (
     ChildSpec,
     ExitError,
     GenServer,
+    MaxChildrenError,
     NoProcessError,
     NotFoundError,
     Registry,
@@ -24,9 +25,22 @@ from beamish.cluster.nodes import SLOTS, shard_of, slots_of
 from beamish.cluster.registry import MAX_KEY_LENGTH
 from beamish.testing.cluster import SimulatedCluster, simulate_cluster
 
-from .servers import ACCOUNTS, SUPERVISOR, Account, Fragile, answer, backoff, bank, until
+from .servers import (
+    ACCOUNTS,
+    SUPERVISOR,
+    Account,
+    Fragile,
+    Session,
+    answer,
+    backoff,
+    bank,
+    given_up,
+    on_give_up,
+    until,
+)
 
 LEASE = 2.0
+SHARD = shard_of("a", 4)
 
 
 def in_bank(body: Callable[[SimulatedCluster], Awaitable[None]], **options: Any) -> None:
@@ -200,6 +214,64 @@ def test_given_up_child_is_not_started_by_the_next_host() -> None:
     in_bank(body, max_restarts=0)
 
 
+def test_too_many_restarts_can_end_the_host_with_all_its_children(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    siblings = [key for key in (f"key-{n}" for n in range(20)) if shard_of(key, 4) != SHARD]
+    neighbour, slow, *_ = (k for k in (f"key-{n}" for n in range(50)) if shard_of(k, 4) == SHARD)
+    # The end of the supervisor takes longer than storing a child that was given up.
+    monkeypatch.setattr(Session, "hangs", True)
+
+    async def body(cluster: SimulatedCluster) -> None:
+        for key in ("a", neighbour, *siblings):
+            await Account.open(key)
+        await Session.open(slow)
+        for key in ("a", neighbour):  # counted together
+            with pytest.raises(ExitError):
+                await Account.crash(Account.via(key))
+        await until(lambda: cluster.store.rows[SHARD].epoch == 2)
+
+        for key in ("a", neighbour):
+            assert await answer(partial(Account.add, Account.via(key))) == 1
+        assert {row.given_up for row in cluster.store.stored.values()} == {None}
+        for key in siblings:
+            assert (await Account.where(Account.via(key)))[2] == 1
+
+    in_bank(body, max_restarts=1, intensity="supervisor")
+
+
+def test_on_give_up_is_called_on_the_host() -> None:
+    given_up.clear()
+
+    async def body(cluster: SimulatedCluster) -> None:
+        await Account.open("a")
+        with pytest.raises(ExitError):
+            await Account.crash(Account.via("a"))
+        await until(lambda: cluster.store.stored[name("a")].given_up is not None)
+
+    in_bank(body, max_restarts=0, on_give_up=on_give_up)
+
+    assert given_up == [(("a",), "ValueError('boom')")]
+
+
+def test_host_has_at_most_max_children() -> None:
+    keys = [key for key in (f"key-{n}" for n in range(50)) if shard_of(key, 4) == SHARD]
+
+    async def body(cluster: SimulatedCluster) -> None:
+        await Account.open(keys[0])
+        await Account.open(keys[1])
+        with pytest.raises(MaxChildrenError):
+            await Account.open(keys[2])
+        await until(lambda: len(cluster.store.stored) == 2)
+        await Account.end(Account.via(keys[0]))
+
+        await Account.open(keys[2])
+        cluster.kill_host(SHARD)
+        assert await answer(lambda: Account.add(Account.via(keys[2]))) == 1
+
+    in_bank(body, max_children=2)
+
+
 @pytest.mark.parametrize("by", ["name", "pid"])
 def test_terminate_child(by: str) -> None:
     async def body(cluster: SimulatedCluster) -> None:
@@ -352,5 +424,11 @@ def test_fence_is_only_on_hosts() -> None:
 def test_options_are_checked() -> None:
     with pytest.raises(ValueError, match="max_restarts"):
         ClusterDynamicSupervisor.child_spec(name="s", max_restarts=-1)
+    with pytest.raises(ValueError, match="intensity must be one of"):
+        ClusterDynamicSupervisor.child_spec(name="s", intensity="host")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="max_children"):
+        ClusterDynamicSupervisor.child_spec(name="s", max_children=-1)
+    with pytest.raises(TypeError, match="define the function at the top level"):
+        ClusterDynamicSupervisor.child_spec(name="s", on_give_up=lambda *_: None)
     with pytest.raises(ValueError, match="keys"):
         ClusterRegistry.child_spec(name="r", keys="duplicate")  # type: ignore[arg-type]

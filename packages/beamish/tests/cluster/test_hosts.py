@@ -15,9 +15,10 @@ from beamish.cluster import (
     NodeUp,
     StoreUnavailableError,
 )
+from beamish.cluster.errors import HostLostError
 from beamish.cluster.nodes import shard_of
 from beamish.testing.cluster import SimulatedCluster, simulate_cluster
-from beamish.testing.cluster.engine import SimulatedEngine
+from beamish.testing.cluster.engine import SimulatedEngine, SimulatedPort
 
 from .servers import ACCOUNTS, SUPERVISOR, Account, Clock, answer, bank, until
 
@@ -204,6 +205,34 @@ def test_drain_moves_every_shard_and_loses_no_call(seed: int) -> None:
 
 async def cluster_count(joined: Cluster) -> int:
     return sum(info.names for info in await joined.shards())
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_shard_moves_once_although_an_answer_of_its_host_is_lost(
+    left: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave, lost = SimulatedPort.leave, []
+
+    async def losing(port: SimulatedPort) -> None:
+        if lost:
+            await leave(port)
+            return
+        lost.append(port)
+        if left:
+            await leave(port)
+            await asyncio.sleep(10)  # until the next host runs
+        raise HostLostError("connection reset")
+
+    async def body(cluster: SimulatedCluster, joined: Cluster) -> None:
+        await Account.open("a")
+        monkeypatch.setattr(SimulatedPort, "leave", losing)
+
+        await joined.drain(node_of(cluster))
+
+        assert cluster.store.rows[SHARD].epoch == 2
+        assert await answer(lambda: Account.add(Account.via("a"))) == 1
+
+    in_bank(body, nodes=4)
 
 
 def test_host_that_has_left_ends_although_nobody_ends_it(

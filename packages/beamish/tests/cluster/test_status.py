@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from beamish.cluster._store.postgresql import PostgresStore
@@ -76,5 +77,60 @@ def test_store_that_does_not_answer_is_an_error() -> None:
     done = status("bank", store="postgresql://user:secret@127.0.0.1:1/x")
 
     assert done.returncode == 1
-    assert "unavailable" in done.stderr
+    assert "the store does not answer" in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("not a connection string", "cannot parse"),
+        ("/data/cluster.db", "cannot parse"),
+        ("mysql://user:secret@host/x", "begins with 'mysql'"),
+        ("postgresql+psycopg://user:secret@host/x", "begins with 'postgresql+psycopg'"),
+        ("postgresql://user:sec%ret@host/x", "%25"),
+        ("postgresql://user:secret@host/x?sslmod=require", "cannot parse"),
+        ("host=x password=secret dbname", "cannot parse"),
+    ],
+)
+def test_store_that_is_not_a_connection_string_is_an_error(store: str, shown: str) -> None:
+    done = status("bank", store=store)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the store of a cluster must be a connection string")
+    assert shown in done.stderr
+    assert "sec" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 101])
+def test_name_that_no_cluster_can_have_is_an_error(name: str) -> None:
+    done = status(name, store="postgresql://user@127.0.0.1:1/x")
+
+    assert done.returncode == 2
+    assert "1 to 100 printable characters" in done.stderr
+
+
+@pytest.mark.postgres
+async def test_tables_that_the_user_cannot_read_are_an_error(server: postgres.Server) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("create role reader login")
+    store = PostgresStore("bank", server.dsn)
+    await store.prepare(2)
+    await store.close()
+
+    done = status("bank", store=server.dsn.replace("postgres@", "reader@"))
+
+    assert done.returncode == 1
+    assert done.stderr == "error: permission denied for table beamish_cluster\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("cluster",), ("cluster", "stat", "x"), ("cluster", "status")]
+)
+def test_command_that_is_not_complete_shows_its_usage(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "beamish", *arguments], capture_output=True, text=True
+    )
+
+    assert done.returncode == 2
+    assert "{status} NAME" in done.stderr

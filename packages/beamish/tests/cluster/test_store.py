@@ -138,6 +138,82 @@ async def test_child_that_was_given_up_is_not_started_and_its_name_is_free(store
     assert await store.children(range(16_384)) == [child("a", b"new")]
 
 
+# -- States
+
+
+NAME = Name("r", "a")
+SLOTS = range(16_384)
+
+
+async def claimed(store: Store, epoch: int) -> None:
+    """Claim the shard until it has this epoch."""
+    while (await store.claim(0, LONG, "host", "node")).epoch < epoch:
+        pass
+
+
+async def test_state_is_taken_by_the_next_epoch_that_asks(store: Store) -> None:
+    await claimed(store, 1)
+    await store.add(0, 1, [child("a"), child("b")])
+    assert await store.hand_over(0, 1, {NAME: b"state", Name("r", "unknown"): b""})
+    assert sorted(await store.children(SLOTS)) == [
+        child("a")._replace(has_state=True),
+        child("b"),
+    ]
+    await claimed(store, 3)
+
+    names = [NAME, Name("r", "b")]
+    assert await store.take_states(0, 3, names) == {NAME: b"state"}
+    assert await store.take_states(0, 3, names) == {NAME: b"state"}  # the answer was lost
+
+
+async def test_state_that_was_taken_is_not_taken_by_a_later_epoch(store: Store) -> None:
+    await claimed(store, 1)
+    await store.add(0, 1, [child("a")])
+    await store.hand_over(0, 1, {NAME: b"state"})
+    await store.take_states(0, 1, [NAME])
+    await claimed(store, 2)
+
+    assert await store.take_states(0, 2, [NAME]) == {}
+    assert await store.hand_over(0, 2, {NAME: b"newer"})
+    await claimed(store, 3)
+    assert await store.take_states(0, 3, [NAME]) == {NAME: b"newer"}
+
+
+async def test_states_that_were_taken_are_deleted(store: Store) -> None:
+    await claimed(store, 1)
+    await store.add(0, 1, [child("a"), child("b")])
+    await store.hand_over(0, 1, {NAME: b"state", Name("r", "b"): b"not taken"})
+    await store.take_states(0, 1, [NAME])
+
+    assert await store.forget_states(0, 1, range(0))
+    assert await store.take_states(0, 1, [NAME]) == {NAME: b"state"}
+    assert await store.forget_states(0, 1, SLOTS)
+
+    assert await store.take_states(0, 1, [NAME, Name("r", "b")]) == {Name("r", "b"): b"not taken"}
+
+
+async def test_old_epoch_neither_hands_over_nor_takes(store: Store) -> None:
+    await claimed(store, 1)
+    await store.add(0, 1, [child("a")])
+    await store.hand_over(0, 1, {NAME: b"state"})
+    await claimed(store, 2)
+
+    assert not await store.hand_over(0, 1, {NAME: b"old"})
+    assert await store.take_states(0, 1, [NAME]) is None
+    assert not await store.forget_states(0, 1, SLOTS)
+    assert await store.take_states(0, 2, [NAME]) == {NAME: b"state"}
+
+
+async def test_new_child_of_a_name_has_no_state(store: Store) -> None:
+    await claimed(store, 1)
+    await store.add(0, 1, [child("a")])
+    await store.hand_over(0, 1, {NAME: b"state"})
+    await store.give_up(0, 1, {NAME: "why"})
+    await store.add(0, 1, [child("a")])
+
+    assert await store.take_states(0, 1, [NAME]) == {}
+
+
 async def test_children_are_those_of_the_slots(store: Store) -> None:
     await store.claim(0, LONG, "host", "node")
     keys = [f"key-{number}" for number in range(50)]

@@ -7,6 +7,7 @@ from dataclasses import FrozenInstanceError
 from typing import Any, TypeAlias
 
 from beamish._runtime.process import SystemRequest
+from beamish._server import handoff
 from beamish._server.requests import From
 from beamish._server.table import Callback
 from beamish.errors import StartError
@@ -72,7 +73,11 @@ def _initialise(_: object, process: Any, args: tuple[Any, ...], kwargs: dict[str
     except (FrozenInstanceError, TypeError):  # frozen dataclass; TypeError: with slots as well
         object.__setattr__(server, "pid", process.pid)
     server.__init__(*args, **kwargs)
-    return None if table.init is None else table.init(server)
+    if table.init is None:
+        return None
+    if table.takes_handoff:
+        return table.init(server, handoff=handoff.accept())
+    return table.init(server)
 
 
 SYSTEM = Callback("system", _run_system)

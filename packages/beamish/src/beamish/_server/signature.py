@@ -112,6 +112,25 @@ def copy_metadata(function: Any, like: Callable[..., Any]) -> Any:
     return function
 
 
+def has_parameter(function: Callable[..., Any], name: str) -> bool:
+    """Return whether ``function`` has a parameter called ``name``."""
+    return name in inspect.signature(function).parameters
+
+
+def check_handoff(cls: type) -> None:
+    """Raise `TypeError` if the state that ``handoff`` returns could not reach the next ``init``."""
+    if inspect.iscoroutinefunction(cls.handoff):  # type: ignore[attr-defined] # a GenServer
+        raise TypeError(
+            f"{cls.__qualname__}.handoff must be a plain def; await in `async def terminate`, "
+            "which runs before it"
+        )
+    if not has_parameter(cls.init, "handoff"):  # type: ignore[attr-defined]
+        raise TypeError(
+            f"{cls.__qualname__}.handoff hands state over, which its init does not take; define "
+            "`def init(self, *, handoff: bytes | None = None)`"
+        )
+
+
 def check_init_parameters(cls: type) -> None:
     """Raise `TypeError` if ``__init__`` has a parameter of ``start_link``, or is async."""
     if cls.__init__ is object.__init__:  # type: ignore[misc]

@@ -4,7 +4,7 @@ import warnings
 from types import FunctionType
 
 _CALLBACKS = ("handle_call", "handle_cast", "handle_info", "handle_continue")
-_OTHERS = ("init", "terminate", "format_status")
+_OTHERS = ("init", "terminate", "handoff", "format_status")
 
 
 def warn_of_typos(cls: type, stacklevel: int) -> None:

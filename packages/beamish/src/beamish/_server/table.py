@@ -8,7 +8,13 @@ from typing import Any
 from beamish import _checks
 from beamish._server.methods import CallMethod, CastMethod
 from beamish._server.requests import describe
-from beamish._server.signature import check_init_parameters, checker, checker_of
+from beamish._server.signature import (
+    check_handoff,
+    check_init_parameters,
+    checker,
+    checker_of,
+    has_parameter,
+)
 from beamish.child_spec import Restart, Shutdown, check_restart, check_shutdown
 from beamish.results import Fail
 
@@ -89,6 +95,7 @@ class CallbackTable:
         "eager",
         "format_status",
         "handle_cast",
+        "handoff",
         "info",
         "init",
         "options",
@@ -98,6 +105,7 @@ class CallbackTable:
         "prepare",
         "qualname",
         "start",
+        "takes_handoff",
         "terminate",
         "with_from",
     )
@@ -115,6 +123,12 @@ class CallbackTable:
         # class is defined.
         self.check_init: Callable[..., None] = self._check_init_first
         self.init = self._own("init")
+        # Only a cluster moves servers from host to host, and it moves those of users.
+        self.handoff = None if prefix else self._own("handoff")
+        if self.handoff is not None:
+            check_handoff(cls)
+        takes = not prefix and self.init is not None
+        self.takes_handoff = takes and has_parameter(self.init, "handoff")
         terminate = self._own("terminate")
         self.terminate = None if terminate is None else Callback("terminate", terminate)
         self.dependents = cls._dependents if prefix else None

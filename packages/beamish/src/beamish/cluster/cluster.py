@@ -67,8 +67,8 @@ class Cluster:
             placement: The engine that runs the hosts; by default Ray.
 
         Raises:
-            ValueError: An argument has a value that is not allowed, or the cluster runs with
-                another number of shards.
+            ValueError: An argument has a value that is not allowed, such as a store that is not a
+                connection string, or the cluster runs with another number of shards.
             StoreUnavailableError: The store does not answer.
             RuntimeError: This event loop is a member of a cluster already.
         """
@@ -202,11 +202,20 @@ class Cluster:
 
     async def _move(self, shard: int) -> None:
         port = self._placement.connect(shard)
-        with suppress(HostLostError):  # then it is being replaced already
-            await port.leave()
-        await self._placement.restart(shard)
-        while (await self._shard(shard)).state == "moving":
-            await asyncio.sleep(_RETRY_SECONDS)
+        before = (await self._shard(shard)).epoch
+        while True:
+            try:
+                await port.leave()
+            except HostLostError:
+                # It has left or is lost, and the engine replaces it: ending the next host too would
+                # lose what that has taken over. Or the request was lost: then ask again.
+                pass
+            else:
+                await self._placement.restart(shard)
+            while (info := await self._shard(shard)).state == "moving":
+                await asyncio.sleep(_RETRY_SECONDS)
+            if info.epoch != before:
+                return
 
     # -- Fencing
 
@@ -228,12 +237,17 @@ class Cluster:
         return Fence(member.cluster, member.home, member.host.epoch)
 
 
-def _check(name: Any, shards: Any, lease: Any) -> None:
+def check_name(name: Any) -> None:
+    """Raise `ValueError` if ``name`` cannot be the name of a cluster."""
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise ValueError(
             f"the name of a cluster must have 1 to {MAX_NAME_LENGTH} printable characters; "
             f"got {name!r}"
         )
+
+
+def _check(name: Any, shards: Any, lease: Any) -> None:
+    check_name(name)
     _checks.count("shards", shards, least=1)
     if shards > SLOTS:
         raise ValueError(f"shards must be at most {SLOTS}; got {shards}")
@@ -247,6 +261,7 @@ def open_store(name: str, store: str | Store) -> Store:
 
     Raises:
         ModuleNotFoundError: psycopg is not installed.
+        ValueError: ``store`` is not a connection string.
     """
     if not isinstance(store, str):
         return store

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 from beamish._server.start import ServerStart
+from beamish._supervision.many import Intensity, OnGiveUp
 from beamish._supervision.specs import as_spec
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.cluster._node import members, wire
@@ -39,7 +40,10 @@ class ClusterDynamicSupervisor:
         strategy: Literal["one_for_one"] = "one_for_one",
         max_restarts: int = 3,
         max_seconds: float = 5.0,
+        max_children: int | None = None,
         backoff: Backoff | None = None,
+        intensity: Intensity = "child",
+        on_give_up: OnGiveUp | None = None,
     ) -> ChildSpec:
         """Return the child that declares a supervisor to the cluster.
 
@@ -49,16 +53,34 @@ class ClusterDynamicSupervisor:
         Args:
             name: Its name in the cluster, and the local name of the child.
             strategy: ``"one_for_one"``: children do not depend on one another.
-            max_restarts: Maximum number of restarts of one child within ``max_seconds``; at one
-                more, the child is given up.
+            max_restarts: Maximum number of restarts within ``max_seconds``.
             max_seconds: The length of that window, in seconds.
+            max_children: Maximum number of children on one host, which is that of one shard;
+                ``None`` sets no limit. The next host of a shard starts all that are stored.
             backoff: The delay before a crashed child restarts; ``None`` sets no delay.
+            intensity: What too many restarts end. The ``"child"``, whose restarts are counted
+                separately: it is given up, and its siblings live on. Or the ``"supervisor"`` on
+                that host, whose children's restarts are counted together: the host ends with all
+                its names, and the next one starts them, over and over if that does not help.
+            on_give_up: With ``intensity="child"``, called on the host as
+                ``on_give_up(spec, pid, reason)`` for a child that is given up; a function at the
+                top level of a module.
 
         Raises:
             ValueError: An option has a value that is not allowed.
+            TypeError: Other hosts cannot import ``on_give_up``.
         """
-        options = {"max_restarts": max_restarts, "max_seconds": max_seconds, "backoff": backoff}
-        DynamicSupervisor.spec(strategy=strategy, intensity="child", **options)  # type: ignore[arg-type]
+        options: dict[str, Any] = {
+            "max_restarts": max_restarts,
+            "max_seconds": max_seconds,
+            "max_children": max_children,
+            "backoff": backoff,
+            "intensity": intensity,
+            "on_give_up": on_give_up,
+        }
+        DynamicSupervisor.spec(strategy=strategy, **options)
+        if on_give_up is not None:
+            _check_importable(on_give_up, "function")
         return Declared.child_spec("supervisor", name, options, name=name)
 
     @staticmethod
@@ -79,6 +101,7 @@ class ClusterDynamicSupervisor:
 
         Raises:
             AlreadyStartedError: The name has a child already, with this pid.
+            MaxChildrenError: The host has ``max_children`` children.
             StartError: ``init`` failed, for ``reason``. The child is not stored any longer.
             StoreUnavailableError: The store did not answer; the child can have been started.
             ExitError: The host was lost; the child can have been started. Try again: if it was,
@@ -88,7 +111,7 @@ class ClusterDynamicSupervisor:
         """
         spec = as_spec(spec)
         registry, key = _name_of(spec)
-        _check_importable(spec.start.cls)
+        _check_importable(spec.start.cls, "class")
         member = members.current()
         shard = shard_of(key, member.shards)
         content = supervisor, wire.dump(spec)
@@ -159,17 +182,18 @@ def _name_of(spec: ChildSpec) -> tuple[str, str]:
     return found
 
 
-def _check_importable(cls: type[Any]) -> None:
-    if cls.__module__ == "__main__":
+def _check_importable(value: Any, kind: str) -> None:
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", repr(value))
+    if module == "__main__":
         raise TypeError(
-            f"{cls.__qualname__} is defined in __main__, which other hosts cannot import: move it "
+            f"{name} is defined in __main__, which other hosts cannot import: move it "
             "to a module that is installed on every host"
         )
-    found: Any = sys.modules.get(cls.__module__)
-    for part in cls.__qualname__.split("."):
+    found: Any = sys.modules.get(str(module))
+    for part in name.split("."):
         found = getattr(found, part, None)
-    if found is not cls:
+    if found is not value:
         raise TypeError(
-            f"other hosts cannot import {cls.__module__}.{cls.__qualname__}: define the class at "
+            f"other hosts cannot import {module}.{name}: define the {kind} at "
             "the top level of its module"
         )

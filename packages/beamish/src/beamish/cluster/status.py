@@ -3,8 +3,8 @@
 import asyncio
 import sys
 
-from beamish.cluster._store.protocol import ShardRow
-from beamish.cluster.cluster import open_store
+from beamish.cluster._store.protocol import ShardRow, Store
+from beamish.cluster.cluster import check_name, open_store
 from beamish.cluster.errors import StoreUnavailableError
 from beamish.shell.table import aligned
 
@@ -21,11 +21,24 @@ def status(name: str, dsn: str) -> int:
         dsn: The connection string of its store.
 
     Returns:
-        The exit status: 0 if every shard has an owner whose lease lasts, otherwise 1.
+        The exit status: 0 if every shard has an owner whose lease lasts, 2 if an argument is
+        wrong, otherwise 1.
     """
     try:
-        rows = asyncio.run(_shards(name, dsn))
-    except (StoreUnavailableError, ValueError, ModuleNotFoundError) as error:
+        check_name(name)
+        store = open_store(name, dsn)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    try:
+        rows = asyncio.run(_shards(store))
+    except StoreUnavailableError as error:
+        print(f"error: the store does not answer: {error.cause}", file=sys.stderr)
+        return 1
+    except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if not rows:
@@ -35,8 +48,7 @@ def status(name: str, dsn: str) -> int:
     return 0 if all(row.lease_left > 0 for row in rows) else 1
 
 
-async def _shards(name: str, dsn: str) -> list[ShardRow]:
-    store = open_store(name, dsn)
+async def _shards(store: Store) -> list[ShardRow]:
     try:
         return await store.shards()
     finally:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from beamish import process
 from beamish.child_spec import ChildSpec
+from beamish.cluster._host.handoffs import Handoffs
 from beamish.cluster._host.sessions import Session
 from beamish.cluster._host.supervisor import ShardSupervisor
 from beamish.cluster._host.tree import Tree
@@ -44,8 +45,8 @@ class Host(Protocol):
     def find(self, identity: Identity) -> Pid | None:
         """Return the live local process that holds a name."""
 
-    def lose(self, why: str) -> asyncio.Future[Any]:
-        """End this program."""
+    async def fenced(self, newest: bool) -> None:
+        """End this program unless its epoch is the newest."""
 
 
 class Change(NamedTuple):
@@ -77,12 +78,15 @@ class Changes:
         host: The host.
         store: The store of the cluster.
         tree: The tree of the host.
+        handoffs: The states of children that have moved.
     """
 
-    def __init__(self, host: Host, store: Store, tree: Tree) -> None:
+    def __init__(self, host: Host, store: Store, tree: Tree, handoffs: Handoffs) -> None:
         self._host = host
         self._store = store
         self._tree = tree
+        self._handoffs = handoffs
+        self._to_load: list[Child] | None = None
         self._queue: list[Change] = []
         self._queued = asyncio.Event()
         self._ended: dict[Name, None] = {}
@@ -124,17 +128,13 @@ class Changes:
         shard, epoch = self._host.plan.shard, self._host.epoch
         ended, given_up = list(self._ended), dict(self._given_up)
         if ended:
-            await self._fenced(await self._store.drop(shard, epoch, ended) is not None)
+            await self._host.fenced(await self._store.drop(shard, epoch, ended) is not None)
         if given_up:
-            await self._fenced(await self._store.give_up(shard, epoch, given_up))
+            await self._host.fenced(await self._store.give_up(shard, epoch, given_up))
         for name in ended:
             self._ended.pop(name, None)
         for name in given_up:
             self._given_up.pop(name, None)
-
-    async def _fenced(self, newest: bool) -> None:
-        if not newest:
-            await self._host.lose("another host owns the shard")
 
     # -- Boot
 
@@ -142,24 +142,30 @@ class Changes:
         """Start the tree and the stored children.
 
         Raises:
-            StoreUnavailableError: The store does not answer.
+            StoreUnavailableError: The store does not answer; call it again for the rest.
         """
         await self._tree.start()
-        slots = slots_of(self._host.plan.shard, self._host.plan.shards)
-        children = await self._store.children(slots)
-        for first in range(0, len(children), MAX_BATCH):
-            batch = children[first : first + MAX_BATCH]
-            await asyncio.gather(*(self._load(child) for child in batch))
+        if self._to_load is None:
+            slots = slots_of(self._host.plan.shard, self._host.plan.shards)
+            self._to_load = await self._store.children(slots)
+        while self._to_load:
+            batch = self._to_load[:MAX_BATCH]
+            for supervisor in dict.fromkeys(child.supervisor for child in batch):
+                await self._tree.ensure("supervisor", supervisor)
+            states = await self._handoffs.take(batch)
+            # From here on the store is not asked, so that no child of the batch is started twice.
+            await asyncio.gather(*(self._load(child, states.get(child.name)) for child in batch))
+            del self._to_load[:MAX_BATCH]
+        await self._handoffs.forget()
 
-    async def _load(self, child: Child) -> None:
+    async def _load(self, child: Child, state: bytes | None) -> None:
         try:
             spec = wire.load(child.spec)
         except Exception as error:  # such as a class that this version no longer has
             _log.error("the child %r cannot be loaded and is given up: %r", child.name, error)
             self._given_up[child.name] = f"cannot be loaded: {error!r}"[:_MAX_REASON_LENGTH]
             return
-        await self._tree.ensure("supervisor", child.supervisor)
-        await ShardSupervisor.load(child.supervisor, spec)
+        await ShardSupervisor.load(child.supervisor, spec, state)
 
     # -- Requests
 
@@ -201,11 +207,9 @@ class Changes:
         ]
         plan = self._host.plan
         added = await self._store.add(plan.shard, self._host.epoch, children) if children else set()
-        if added is None:
-            await self._host.lose("another host owns the shard")
-            return
+        await self._host.fenced(added is not None)
         for change in changes:
-            if first.get(change.name) is change and change.name in added:
+            if first.get(change.name) is change and change.name in (added or ()):
                 self._run(self._start_child(change))
             elif change.name in first:
                 change.tell("refused", self._already_started(change.identity))
@@ -245,11 +249,9 @@ class Changes:
             if change.identity.is_name or self._host.find(change.identity) is not None
         ]
         dropped = await self._store.drop(self._host.plan.shard, self._host.epoch, names)
-        if dropped is None:
-            await self._host.lose("another host owns the shard")
-            return
+        await self._host.fenced(dropped is not None)
         for change in changes:
-            if change.name in dropped and change.name in names:
+            if change.name in (dropped or ()) and change.name in names:
                 self._run(self._stop_child(change))
             else:
                 change.tell("refused", NotFoundError(f"no child has the name {change.name.key!r}"))

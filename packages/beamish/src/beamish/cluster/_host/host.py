@@ -8,7 +8,7 @@ owns the shard.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -17,6 +17,7 @@ from beamish._runtime import runtime as runtimes
 from beamish._server.process import ServerProcess
 from beamish.child_spec import ChildSpec
 from beamish.cluster._host.changes import Changes
+from beamish.cluster._host.handoffs import Handoffs
 from beamish.cluster._host.lease import LeasedRuntime
 from beamish.cluster._host.sessions import HostFrom, Session, Sessions
 from beamish.cluster._host.tree import Tree
@@ -24,7 +25,7 @@ from beamish.cluster._node import wire
 from beamish.cluster._node.identity import Identity
 from beamish.cluster._node.node import Node, deliver
 from beamish.cluster._node.port import Events, Item, Port
-from beamish.cluster._store.protocol import Store
+from beamish.cluster._store.protocol import Name, Store
 from beamish.cluster.errors import StoreUnavailableError
 from beamish.cluster.nodes import HostPlan
 from beamish.dynamic_supervisor import DynamicSupervisor
@@ -40,6 +41,7 @@ LEASE_SHARE = 0.9
 """The share of a lease in which a host acts: the rest allows for clocks of different speed."""
 _RETRY_SECONDS = 0.2
 _QUIET_SECONDS = 1.0  # how long each step of leaving waits for the members
+_HAND_OVER_SECONDS = 10.0  # how long it tries to store the states of its children
 _END_SECONDS = 3.0  # then the host ends by itself
 
 
@@ -110,7 +112,8 @@ class ShardHost:
             self,
         )
         self._tree = Tree(self._store, self._tree_ended)
-        self._changes = Changes(self, self._store, self._tree)
+        self._handoffs = Handoffs(self, self._store)
+        self._changes = Changes(self, self._store, self._tree, self._handoffs)
         loaded = False
         while not loaded:
             with self._store_can_fail("load"):
@@ -147,8 +150,7 @@ class ShardHost:
             with self._store_can_fail("renew its lease"):
                 async with asyncio.timeout(plan.lease):
                     newest = await self._store.renew(plan.shard, self.epoch, plan.lease)
-                if not newest:
-                    await self.lose("another host owns the shard")
+                await self.fenced(newest)
                 # From the time before the request: the store counts from a later one.
                 self.runtime.renew(began + LEASE_SHARE * plan.lease)
 
@@ -159,6 +161,11 @@ class ShardHost:
             self._sessions.expire(self.runtime.loop.time())
             with self._store_can_fail("delete ended children"):
                 await self._changes.flush()
+
+    async def fenced(self, newest: bool) -> None:
+        """End this program unless its epoch is ``newest``: no write of an old epoch counts."""
+        if not newest:
+            await self.lose("another host owns the shard")
 
     def lose(self, why: str) -> asyncio.Future[NoReturn]:
         """End this program: it cannot own its shard. Await the result, which never comes."""
@@ -191,6 +198,10 @@ class ShardHost:
     def child_dropped(self, spec: ChildSpec, why: Any) -> None:
         """Store that a child has ended for good, or was given up for ``why``."""
         self._changes.dropped(spec, why)
+
+    def handed_over(self, states: Mapping[Name, bytes]) -> None:
+        """Keep what children hand over until it is stored."""
+        self._handoffs.add(states)
 
     def send_to_program(self, program: str, payload: tuple[Any, ...]) -> None:
         """Send ``payload`` to a program, if it is connected."""
@@ -323,6 +334,7 @@ class ShardHost:
         await self._tree.stop()
         with self._store_can_fail("delete ended children"):
             await self._changes.flush()
+        await self._hand_over()
         for task in self._tasks:
             task.cancel()
         self.runtime.renew(0.0)
@@ -330,6 +342,15 @@ class ShardHost:
             await self._store.release(self.plan.shard, self.epoch)
         # Replies in flight are lost with this program: wait until the members say they have them.
         await self._until(lambda: not any(session.has_unread for session in self._sessions))
+
+    async def _hand_over(self) -> None:
+        """Store the states of the children, again for some time if the store fails."""
+        end = self.runtime.loop.time() + _HAND_OVER_SECONDS
+        while not self._handoffs.is_empty and self.runtime.loop.time() < end:
+            with self._store_can_fail("store what its children hand over"):
+                await self._handoffs.flush()
+            if not self._handoffs.is_empty:
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition, at most `_QUIET_SECONDS`: a member can be cut off."""

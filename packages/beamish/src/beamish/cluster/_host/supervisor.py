@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from beamish._server import handoff
 from beamish._server.items import ChildExit
 from beamish._server.methods import call
 from beamish._server.requests import FutureReply
@@ -10,6 +11,7 @@ from beamish._supervision.many import RestartRequest
 from beamish._supervision.reports import log_failed_restart
 from beamish._supervision.restarting import RestartingChild
 from beamish.child_spec import ChildSpec
+from beamish.cluster._host.departure import Departure
 from beamish.cluster._node import members
 from beamish.dynamic_supervisor import DynamicSupervisor
 from beamish.errors import IgnoredError, StartError
@@ -22,6 +24,17 @@ class ShardSupervisor(DynamicSupervisor):
     Without the lease of its host, it restarts nothing: exits and restarts wait in its mailbox.
     """
 
+    async def _terminate(self, reason: Any) -> None:
+        """Stop all children; if the host leaves its shard, pass on what they hand over."""
+        host = members.current().host
+        assert host is not None  # noqa: S101 - only a host runs this supervisor
+        if not host.is_leaving:
+            await super()._terminate(reason)
+            return
+        departure = Departure(self._children.items())
+        await super()._terminate(reason)
+        host.handed_over(await departure.states())
+
     def _dropped(self, spec: ChildSpec, why: Any) -> None:
         """Report a child that has ended for good, or that was given up for ``why``."""
         host = members.current().host
@@ -31,9 +44,18 @@ class ShardSupervisor(DynamicSupervisor):
     # -- Requests of the host
 
     @call(timeout=None)
-    def load(self, spec: ChildSpec) -> None:
-        """Start a stored child. If that fails, it counts as a crash of the child."""
-        return self._load(spec)  # type: ignore[return-value] # or FutureReply
+    def load(self, spec: ChildSpec, state: bytes | None) -> None:
+        """Start a stored child. If that fails, it counts as a crash of the child.
+
+        Args:
+            spec: Its specification.
+            state: What the last process of its name has handed over. Only this start gets it: a
+                state with which ``init`` fails must not fail the restart too.
+        """
+        # The check: a server that starts others in its init would pass an unread state on to them.
+        takes = spec.start.cls._beamish.takes_handoff  # type: ignore[attr-defined] # ServerStart
+        with handoff.offered(state if takes else None):
+            return self._load(spec)  # type: ignore[return-value] # or FutureReply
 
     def _load(self, spec: ChildSpec) -> FutureReply | None:
         def done(pid: Pid | None, error: BaseException | None) -> None:
@@ -80,7 +102,9 @@ class ShardSupervisor(DynamicSupervisor):
 
     def _give_up(self, last_pid: Pid, child: RestartingChild) -> Any:
         result = super()._give_up(last_pid, child)
-        self._dropped(child.spec, child.reason)
+        # Otherwise the supervisor ends, and with it the host: the next one starts the child too.
+        if self._options.intensity == "child":
+            self._dropped(child.spec, child.reason)
         return result
 
     def _started_again(

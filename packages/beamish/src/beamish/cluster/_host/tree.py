@@ -96,4 +96,4 @@ def _spec_of(declared: Declaration) -> ChildSpec:
     if declared.kind == "registry":
         return Registry.child_spec(keys="unique", name=declared.name)
     options = wire.load(declared.options)
-    return ShardSupervisor.child_spec(name=declared.name, intensity="child", **options)
+    return ShardSupervisor.child_spec(name=declared.name, **options)

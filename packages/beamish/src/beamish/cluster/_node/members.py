@@ -1,12 +1,13 @@
 """Which member of a cluster runs in this event loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from beamish._runtime.runtime import Runtime
 from beamish.child_spec import ChildSpec
 from beamish.cluster._node.identity import Identity
+from beamish.cluster._store.protocol import Name
 from beamish.errors import NoProcessError
 from beamish.pid import Pid
 
@@ -16,11 +17,18 @@ class Host(Protocol):
 
     epoch: int
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it stops its children because it leaves its shard."""
+
     def find(self, identity: Identity) -> Pid | None:
         """Return the live local process of this identity, or ``None``."""
 
     def child_dropped(self, spec: ChildSpec, why: Any) -> None:
         """Store that a child has ended for good, or was given up for ``why``."""
+
+    def handed_over(self, states: Mapping[Name, bytes]) -> None:
+        """Keep what children hand over until it is stored."""
 
     def send_to_program(self, program: str, payload: tuple[Any, ...]) -> None:
         """Send ``payload`` to a program, if it is connected."""

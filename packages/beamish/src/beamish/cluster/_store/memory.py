@@ -19,6 +19,8 @@ class _Shard:
 class _Child:
     child: Child
     given_up: str | None = None
+    state: bytes | None = None
+    taken_by: int | None = None
 
 
 @dataclass
@@ -102,10 +104,41 @@ class MemoryStore:
                 self.stored[name].given_up = why
         return True
 
+    async def hand_over(self, shard: int, epoch: int, states: Mapping[Name, bytes]) -> bool:
+        """Store the states of children."""
+        if not self.is_newest(shard, epoch):
+            return False
+        for name, state in states.items():
+            if name in self.stored:
+                self.stored[name].state, self.stored[name].taken_by = state, None
+        return True
+
+    async def take_states(
+        self, shard: int, epoch: int, names: Sequence[Name]
+    ) -> dict[Name, bytes] | None:
+        """Take the states that no other epoch has taken."""
+        if not self.is_newest(shard, epoch):
+            return None
+        taken = {}
+        for name in names:
+            row = self.stored.get(name)
+            if row is not None and row.state is not None and row.taken_by in (None, epoch):
+                row.taken_by, taken[name] = epoch, row.state
+        return taken
+
+    async def forget_states(self, shard: int, epoch: int, slots: range) -> bool:
+        """Delete the states that were taken."""
+        if not self.is_newest(shard, epoch):
+            return False
+        for name, row in self.stored.items():
+            if row.taken_by is not None and slot_of(name.key) in slots:
+                row.state = row.taken_by = None
+        return True
+
     async def children(self, slots: range) -> list[Child]:
         """Return the children of these slots that must run."""
         return [
-            row.child
+            row.child._replace(has_state=row.state is not None)
             for name, row in self.stored.items()
             if row.given_up is None and slot_of(name.key) in slots
         ]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from beamish.cluster._store import schema
 from beamish.cluster._store.connection import Connection
@@ -24,9 +25,13 @@ class PostgresStore:
     Args:
         cluster: The name of the cluster.
         dsn: A connection string of PostgreSQL.
+
+    Raises:
+        ValueError: ``dsn`` is not a connection string.
     """
 
     def __init__(self, cluster: str, dsn: str) -> None:
+        _check_dsn(dsn)
         self._cluster = cluster
         self._renewals = Connection(dsn, f"beamish {cluster} lease")
         self._changes = Connection(dsn, f"beamish {cluster}")
@@ -109,6 +114,30 @@ class PostgresStore:
         ((newest, _),) = await self._changes.run(schema.GIVE_UP, names)
         return bool(newest)
 
+    # -- States that children hand over
+
+    async def hand_over(self, shard: int, epoch: int, states: Mapping[Name, bytes]) -> bool:
+        """Store the states of children."""
+        names = self._names(shard, epoch, list(states))
+        names["states"] = list(states.values())
+        ((newest, _),) = await self._changes.run(schema.HAND_OVER, names)
+        return bool(newest)
+
+    async def take_states(
+        self, shard: int, epoch: int, names: Sequence[Name]
+    ) -> dict[Name, bytes] | None:
+        """Take the states that no other epoch has taken."""
+        rows = await self._changes.run(schema.TAKE_STATES, self._names(shard, epoch, names))
+        if not rows[0][0]:
+            return None
+        return {Name(row[1], row[2]): row[3] for row in rows if row[1] is not None}
+
+    async def forget_states(self, shard: int, epoch: int, slots: range) -> bool:
+        """Delete the states that were taken."""
+        parameters = self._with(shard=shard, epoch=epoch, first=slots.start, end=slots.stop)
+        ((newest, _),) = await self._changes.run(schema.FORGET_STATES, parameters)
+        return bool(newest)
+
     def _names(self, shard: int, epoch: int, names: Sequence[Name]) -> dict[str, Any]:
         return self._with(
             shard=shard,
@@ -133,15 +162,32 @@ class PostgresStore:
         """Return the owners of all shards that ever had one.
 
         Raises:
-            ValueError: The database has no cluster.
+            ValueError: The database has no cluster, or its tables cannot be read.
         """
         try:
             rows = await self._changes.run(schema.STATUS, self._with())
         except psycopg.errors.UndefinedTable:
             raise ValueError("the database has no tables of a beamish cluster") from None
+        except psycopg.Error as error:  # such as a user who has no right to read them
+            raise ValueError(str(error).partition("\n")[0]) from None
         return [ShardRow(*row) for row in rows]
 
     async def close(self) -> None:
         """Close the connections."""
         await self._renewals.close()
         await self._changes.close()
+
+
+def _check_dsn(dsn: str) -> None:
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # Without the parser's own message, which repeats the text, and with it the password.
+        scheme, separator, _ = dsn.partition("://")
+        known = not separator or scheme in ("postgresql", "postgres")
+        got = "one that PostgreSQL cannot parse" if known else f"one that begins with {scheme!r}"
+        raise ValueError(
+            "the store of a cluster must be a connection string of PostgreSQL, such as "
+            "'postgresql://user@host:5432/database' or 'host=... dbname=...'; got "
+            f"{got}. In a URL, write a % in a password as %25"
+        ) from None

@@ -49,11 +49,13 @@ class Child(NamedTuple):
         name: Its name.
         supervisor: The name of its supervisor.
         spec: Its pickled specification.
+        has_state: Whether its last process has handed over a state.
     """
 
     name: Name
     supervisor: str
     spec: bytes
+    has_state: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,25 @@ class Store(Protocol):
 
     async def give_up(self, shard: int, epoch: int, reasons: Mapping[Name, str]) -> bool:
         """Mark children as given up; return whether the epoch is the newest."""
+
+    # -- States that children hand over
+    #
+    # A state belongs to the next owner that takes it. Once taken, no later owner gets it: a process
+    # that has it can have acted, and the state would be older than what that process has done.
+
+    async def hand_over(self, shard: int, epoch: int, states: Mapping[Name, bytes]) -> bool:
+        """Store the states of children; return whether the epoch is the newest."""
+
+    async def take_states(
+        self, shard: int, epoch: int, names: Sequence[Name]
+    ) -> dict[Name, bytes] | None:
+        """Take the states that no other epoch has taken, or ``None`` if the epoch is old.
+
+        The same epoch can repeat it, for example if the answer was lost.
+        """
+
+    async def forget_states(self, shard: int, epoch: int, slots: range) -> bool:
+        """Delete the states of these slots that were taken; return whether the epoch is newest."""
 
     async def children(self, slots: range) -> list[Child]:
         """Return the children of these slots that must run."""

@@ -6,7 +6,7 @@ Only the server's clock is used: the clocks of hosts are never compared.
 from beamish.cluster.fence import FENCE_SQL
 from beamish.cluster.nodes import SLOTS
 
-VERSION = 1
+VERSION = 2
 """The version of the tables. A program refuses a database with another one."""
 
 # ``(cluster, shard, epoch)`` is unique so that the lock of a fence, ``for key share``, conflicts
@@ -25,6 +25,7 @@ create table if not exists beamish_child (
     cluster text, slot int, registry text, key text, supervisor text not null,
     spec bytea not null,
     state text not null default 'running' check (state in ('running', 'given_up')), why text,
+    handoff bytea, taken_by bigint,
     primary key (cluster, slot, registry, key));
 """
 
@@ -89,7 +90,8 @@ added as (
         %(specs)s::bytea[]) new
     where exists (select 1 from fence)
     on conflict (cluster, slot, registry, key) do update
-    set supervisor = excluded.supervisor, spec = excluded.spec, state = 'running', why = null
+    set supervisor = excluded.supervisor, spec = excluded.spec, state = 'running', why = null,
+        handoff = null, taken_by = null
     where c.state = 'given_up'
     returning registry, key)
 select exists (select 1 from fence), array(select array[registry, key] from added)
@@ -113,8 +115,37 @@ given_up as (
     returning 1)
 select exists (select 1 from fence), (select count(*) from given_up)
 """  # noqa: S608 - built of constants
+HAND_OVER = f"""{_FENCED},
+handed as (
+    update beamish_child c set handoff = new.h, taken_by = null
+    from unnest(%(slots)s::int[], %(registries)s::text[], %(keys)s::text[], %(states)s::bytea[])
+        new (s, r, k, h)
+    where c.cluster = %(cluster)s and slot = new.s and registry = new.r and key = new.k
+        and exists (select 1 from fence)
+    returning 1)
+select exists (select 1 from fence), (select count(*) from handed)
+"""  # noqa: S608 - built of constants
+TAKE_STATES = f"""{_FENCED},
+taken as (
+    update beamish_child c set taken_by = %(epoch)s
+    from unnest(%(slots)s::int[], %(registries)s::text[], %(keys)s::text[]) old (s, r, k)
+    where c.cluster = %(cluster)s and slot = old.s and registry = old.r and key = old.k
+        and handoff is not null and coalesce(taken_by, %(epoch)s) = %(epoch)s
+        and exists (select 1 from fence)
+    returning registry, key, handoff)
+select newest, registry, key, handoff
+from (select exists (select 1 from fence) newest) f left join taken on true
+"""  # noqa: S608 - built of constants
+FORGET_STATES = f"""{_FENCED},
+forgotten as (
+    update beamish_child set handoff = null, taken_by = null
+    where cluster = %(cluster)s and slot >= %(first)s and slot < %(end)s
+        and taken_by is not null and exists (select 1 from fence)
+    returning 1)
+select exists (select 1 from fence), (select count(*) from forgotten)
+"""  # noqa: S608 - built of constants
 CHILDREN = """
-select registry, key, supervisor, spec from beamish_child
+select registry, key, supervisor, spec, handoff is not null from beamish_child
 where cluster = %(cluster)s and slot >= %(first)s and slot < %(end)s and state = 'running'
 """
 STATUS = f"""
