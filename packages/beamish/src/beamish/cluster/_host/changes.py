@@ -40,12 +40,14 @@ class Host(Protocol):
     @property
     def is_leaving(self) -> bool:
         """Whether it stops its children."""
+        ...
 
     def find(self, identity: Identity) -> Pid | None:
         """Return the live local process that holds a name."""
 
     def lose(self, why: str) -> asyncio.Future[Any]:
         """End this program."""
+        ...
 
 
 class Change(NamedTuple):
