@@ -104,7 +104,7 @@ class ChildSpec:
             raise TypeError(f"kwargs must be a mapping; got {self.kwargs!r}")
         if self.restart not in RESTARTS:
             check_restart(self.restart)
-        if self.shutdown.__class__ is not float or not self.shutdown >= 0:
+        if self.shutdown.__class__ is not float or not self.shutdown >= 0:  # pyright: ignore[reportOperatorIssue]
             check_shutdown(self.shutdown)
         if self.type not in TYPES:
             _checks.one_of("type", self.type, TYPES)

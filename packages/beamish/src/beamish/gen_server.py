@@ -86,7 +86,7 @@ class GenServer(Server):
             ``None``, `Continue`, `Timeout`, `Hibernate`, `IGNORE` or `Stop`.
         """
 
-    def handle_call(self, request: Any, from_: From) -> Any:
+    def handle_call(self, request: Any, from_: From, /) -> Any:
         """Handle a request of ``GenServer.call``.
 
         Returns:
@@ -96,7 +96,7 @@ class GenServer(Server):
             f"{type(self).__qualname__} got the call {request!r} but defines no handle_call"
         )
 
-    def handle_cast(self, request: Any) -> Any | None:
+    def handle_cast(self, request: Any, /) -> Any | None:
         """Handle a request of ``GenServer.cast``.
 
         Returns:
@@ -106,7 +106,7 @@ class GenServer(Server):
             f"{type(self).__qualname__} got the cast {request!r} but defines no handle_cast"
         )
 
-    def handle_info(self, message: Any) -> Any | None:
+    def handle_info(self, message: Any, /) -> Any | None:
         """Handle any other message; by default, log it as unexpected.
 
         Returns:
@@ -116,7 +116,7 @@ class GenServer(Server):
         _log.error("%s %r got the unexpected message %s", type(self).__qualname__, self.pid, shown)
         return None
 
-    def handle_continue(self, arg: Any) -> Any | None:
+    def handle_continue(self, arg: Any, /) -> Any | None:
         """Continue after a callback that returned ``Continue(arg)``, before any queued message.
 
         Returns:
@@ -126,7 +126,7 @@ class GenServer(Server):
             f"{type(self).__qualname__} returned Continue({arg!r}) but defines no handle_continue"
         )
 
-    def terminate(self, reason: Any) -> Any | None:
+    def terminate(self, reason: Any, /) -> Any | None:
         """Clean up before the exit.
 
         Runs on `Stop`, on ``stop()``, after a callback raised, and on the exit signal of the
@@ -150,7 +150,7 @@ class GenServer(Server):
         """
         return None
 
-    def format_status(self, status: dict[str, Any]) -> Any:
+    def format_status(self, status: dict[str, Any], /) -> Any:
         """Return ``status`` as crash logs and `debug.get_status` must show it.
 
         Override it to hide secrets.
@@ -258,7 +258,7 @@ class GenServer(Server):
             ``GenServer.cast/2``.
         """
         if dest.__class__ is Pid:
-            process = dest._process
+            process = dest._process  # pyright: ignore[reportAttributeAccessIssue]
             if process is not None:
                 process.cast_bare(request)
         else:

@@ -79,6 +79,7 @@ class NameService(Protocol):
 
     def register_name(self, name: Any, pid: Pid, /) -> bool:
         """Register ``name`` for ``pid``; return false when another process holds it."""
+        ...
 
     def unregister_name(self, name: Any, /) -> object:
         """Unregister ``name``."""

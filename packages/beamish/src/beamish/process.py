@@ -178,7 +178,7 @@ def send(dest: Dest, message: Any) -> None:
         Erlang's ``!``.
     """
     if dest.__class__ is Pid:
-        process = dest._process
+        process = dest._process  # pyright: ignore[reportAttributeAccessIssue]
         if process is not None:
             process.deliver(message)
     else:

@@ -107,6 +107,12 @@ async def test_page_shows_every_operation_and_schema(client: Client, described: 
     assert targets <= set(shown.all("id"))
 
 
+async def test_page_shows_the_examples_of_a_body(client: Client) -> None:
+    reply = await client.get("/docs")
+
+    assert "<summary>Example: by sender and nonce</summary><pre>{" in reply.body.decode()
+
+
 async def test_page_loads_no_external_files_and_no_scripts(client: Client) -> None:
     reply = await client.get("/docs")
     home = await client.get("/")
@@ -145,7 +151,14 @@ def test_text_of_a_description_cannot_become_html() -> None:
         "summary": evil,
         "description": evil,
         "parameters": [{"name": evil, "in": evil, "schema": schema, "description": evil}],
-        "requestBody": {"content": {evil: {"schema": {"properties": {evil: schema}}}}},
+        "requestBody": {
+            "content": {
+                evil: {
+                    "schema": {"properties": {evil: schema}},
+                    "examples": {evil: {"value": evil}},
+                }
+            }
+        },
         "responses": {evil: {"description": evil, "content": {evil: {"schema": schema}}}},
     }
     described = {

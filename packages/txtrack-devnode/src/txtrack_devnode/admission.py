@@ -13,6 +13,7 @@ class ChainState(Protocol):
 
     def is_account(self, address: str) -> bool:
         """Return whether an address is one of the development accounts."""
+        ...
 
     def pending(self, tx_hash: str) -> object:
         """Return a transaction of the pool, or ``None``."""
@@ -22,9 +23,11 @@ class ChainState(Protocol):
 
     def nonce(self, address: str) -> int:
         """Return the next nonce of an account."""
+        ...
 
     def balance(self, address: str) -> int:
         """Return the balance of an account in wei."""
+        ...
 
 
 def rejection(chain: ChainState, tx: Transaction) -> str | None:

@@ -22,6 +22,7 @@ class ReplayState(Protocol):
 
     def balance(self, address: str, height: int | None = None) -> int:
         """Return the balance of an account after the block at a height."""
+        ...
 
 
 def call(state: ReplayState, given: Mapping[str, object], height: int) -> str:

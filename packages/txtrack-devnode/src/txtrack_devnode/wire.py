@@ -57,7 +57,7 @@ def header_json(block: Block) -> Json:
 
 def pending_block_json(block: Block, *, full: bool) -> Json:
     """Return the pending block, which has no hash, nonce, miner or bloom filter yet."""
-    missing: Json = dict.fromkeys(("hash", "nonce", "miner", "logsBloom"))
+    missing: Json = {"hash": None, "nonce": None, "miner": None, "logsBloom": None}
     transactions = [pending_json(tx) for tx in block.transactions]
     return (
         block_json(block, full=False) | missing | ({"transactions": transactions} if full else {})

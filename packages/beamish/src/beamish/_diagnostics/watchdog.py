@@ -124,7 +124,7 @@ def _run() -> None:
                 _check(runtime, frames.get(runtime.thread), sightings)
             except Exception:  # of users' names and classes; the checks must continue
                 _log.exception("the watchdog could not check its event loop")
-        del frames, runtimes, runtime
+        del frames, runtimes, runtime  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 def _pause() -> float:

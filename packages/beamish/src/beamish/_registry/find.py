@@ -23,7 +23,7 @@ def find_table(registry: str | Pid) -> RegistryTable:
         except (LookupError, AttributeError, TypeError):
             table = None  # unknown, dead, or not a registry: `_search` raises
         if table.__class__ is RegistryTable:
-            return table
+            return table  # pyright: ignore[reportReturnType]
     return _search(registry)
 
 

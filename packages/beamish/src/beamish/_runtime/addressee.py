@@ -19,14 +19,17 @@ class Addressee(Protocol):
     @property
     def pid(self) -> Pid:
         """The pid it stands behind."""
+        ...
 
     @property
     def runtime(self) -> Runtime:
         """The runtime of the event loop in which it can be used."""
+        ...
 
     @property
     def direct(self) -> bool:
         """Whether a call can run on the caller's stack."""
+        ...
 
     @property
     def task(self) -> asyncio.Task[Any] | None:
@@ -78,15 +81,18 @@ class Addressee(Protocol):
 
     def send_after(self, message: Any, seconds: float) -> Timer:
         """Send ``message`` in ``seconds``."""
+        ...
 
     def cancel_timer(self, timer: Timer) -> float | None:
         """Cancel a timer of `send_after`; return the seconds it had left."""
 
     def kind(self) -> str:
         """Return the class name as a metric label."""
+        ...
 
     def class_name(self) -> str:
         """Return the name of the class, for logs."""
+        ...
 
     def parent_pid(self) -> Pid | None:
         """Return the process that started it, if that is known."""

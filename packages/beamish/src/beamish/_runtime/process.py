@@ -43,7 +43,7 @@ class HeldName(Protocol):
 class SystemRequest(Protocol):
     """A request of `debug`, ``stop`` or the runtime, which a server handles between messages."""
 
-    def run(self, process: Any) -> Any:
+    def run(self, process: Any, /) -> Any:
         """Handle the request; return what a callback can return, such as ``None`` or a `Stop`."""
 
 
@@ -150,17 +150,21 @@ class Process:
         """Handle a system request in its turn."""
         raise self._not_a_server("it has no state to read; stop it with process.exit")
 
-    def request(self, dest: Any, *_: Any) -> Any:
+    def request(
+        self, dest: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None, /
+    ) -> Any:
         """Start a call."""
         if self.task is not None and asyncio.current_task() is self.task:
             raise CallingSelfError(dest)
         raise self._not_a_server("it takes messages (process.send), not calls")
 
-    def cast(self, *_: Any) -> None:
+    def cast(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None, /) -> None:
         """Queue a cast."""
         raise self._not_a_server("it takes messages (process.send), not casts")
 
-    cast_bare = cast
+    def cast_bare(self, request: Any, /) -> None:
+        """Queue a request for ``handle_cast``."""
+        raise self._not_a_server("it takes messages (process.send), not casts")
 
     def _not_a_server(self, advice: str) -> TypeError:
         return TypeError(f"{self.pid!r} ({self.class_name()}) is not a server: {advice}")

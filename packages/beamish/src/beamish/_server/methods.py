@@ -27,9 +27,11 @@ class CallClient(Protocol[P, R_co]):
         self, dest: Dest, /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, R_co]:
         """Call the server at ``dest``."""
+        ...
 
     def timeout(self, seconds: float | None) -> "CallClient[P, R_co]":
         """Return the same function with another timeout; ``None`` sets no limit."""
+        ...
 
 
 class CastClient(Protocol[P]):
@@ -154,7 +156,9 @@ class AsyncCallMethod(CallMethod[P, R]):
     def __get__(self, instance: None, owner: type) -> CallClient[P, R]: ...
     @overload
     def __get__(self, instance: object, owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
-    def __get__(self, instance: object | None, owner: type) -> Any:
+    def __get__(  # pyright: ignore[reportIncompatibleMethodOverride] - as for mypy above
+        self, instance: object | None, owner: type
+    ) -> Any:
         return super().__get__(instance, owner)
 
 

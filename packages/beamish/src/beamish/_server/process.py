@@ -339,11 +339,11 @@ class ServerProcess(Process):
             self.handled += 1
             self.callback = None
             self.direct = True
-            error = result.error
+            refusal = result.error
             try:
-                raise error
+                raise refusal
             finally:
-                del error, result  # the error's traceback holds this frame: a reference cycle
+                del refusal, result  # the error's traceback holds this frame: a reference cycle
         from_ = from_ or From(self, dest)
         item = self._call_item(name, args, kwargs, from_, context)
         try:

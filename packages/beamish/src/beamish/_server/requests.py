@@ -33,7 +33,7 @@ class From:
 
     def __init__(self, server: Any, dest: Dest) -> None:
         self.pid: Pid | None = current_pid.get()
-        self._server = server  # the process of the server; None once the call has ended
+        self._server: Any = server  # the process of the server; None once the call has ended
         self._dest = dest
         self._value: Any = OPEN
         self._error: BaseException | None = None
@@ -121,7 +121,7 @@ class From:
 
             timer = runtime.timers.after(timeout, expire)
         try:
-            return await self.future
+            return await self.future  # pyright: ignore[reportGeneralTypeIssues]
         finally:
             if timer is not None:
                 runtime.timers.cancel(timer)
@@ -235,7 +235,7 @@ def _no_process(dest: Dest) -> PendingReply:
 
 def find(dest: Dest) -> Any:
     """Return the live process at ``dest``, or ``None``."""
-    pid = dest.service.whereis_name(dest.name) if dest.__class__ is Via else pid_of(dest)
+    pid = dest.service.whereis_name(dest.name) if dest.__class__ is Via else pid_of(dest)  # pyright: ignore[reportAttributeAccessIssue]
     return None if pid is None else pid._process
 
 
@@ -278,7 +278,7 @@ async def answer(reply: Any, name: str, args: tuple[Any, ...], timeout: float | 
 def cast(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
     """Send a cast; a dead or unknown destination drops it."""
     try:
-        process = dest._process if dest.__class__ is Pid else find(dest)
+        process = dest._process if dest.__class__ is Pid else find(dest)  # pyright: ignore[reportAttributeAccessIssue]
     except NoProcessError:  # an unknown registry
         return
     if process is not None:

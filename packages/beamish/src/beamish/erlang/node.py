@@ -404,7 +404,9 @@ def _ready(socket: Socket) -> Callable[[], Awaitable[Socket]]:
 def _exposed(exposed: Iterable[str] | Mapping[str, Dest]) -> dict[str, Dest]:
     if isinstance(exposed, str):
         raise TypeError(f"exposed must be a list of names or a mapping; got {exposed!r}")
-    names = dict(exposed) if isinstance(exposed, Mapping) else {name: name for name in exposed}
+    names: dict[str, Dest] = (
+        dict(exposed) if isinstance(exposed, Mapping) else {name: name for name in exposed}
+    )
     for name in names:
         if not isinstance(name, str) or not name or name in RESERVED_NAMES:
             raise ValueError(

@@ -75,8 +75,8 @@ def with_shared(folder: Traversable) -> dict[str, File]:
     return SHARED | own
 
 
-SHARED = load(files(__package__) / "shared")
-OBSERVER = with_shared(files(__package__) / "assets")
+SHARED = load(files("beamish.observer") / "shared")
+OBSERVER = with_shared(files("beamish.observer") / "assets")
 """The files of the observer's page."""
 
 PAGE = "index.html"

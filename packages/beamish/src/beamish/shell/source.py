@@ -29,9 +29,11 @@ class Source(Protocol):
 
     def stream(self, view: str, every: int, **parameters: str) -> AsyncIterator[Any]:
         """Yield a snapshot of a view every ``every`` seconds."""
+        ...
 
     def trace(self, pid: str) -> AsyncIterator[str]:
         """Yield lines about what a server does, and why the trace ended."""
+        ...
 
 
 class Local:

@@ -12,17 +12,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 try:
     import readline
 except ImportError:  # this Python was built without it
-    readline = None  # type: ignore[assignment]
+    readline = cast("Any", None)
 
 try:
     import termios
 except ImportError:  # not on Unix
-    termios = None  # type: ignore[assignment]
+    termios = cast("Any", None)
 
 _HISTORY_LINES = 1000
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from shutil import get_terminal_size
-from typing import Any
+from typing import Any, cast
 
 from beamish._snapshots.query import SORTS
 from beamish.shell.facts import pid_text, safe, size
@@ -23,7 +23,7 @@ try:
     import termios
     import tty
 except ImportError:  # Windows
-    termios = tty = None  # type: ignore[assignment]
+    termios = tty = cast("Any", None)
 
 # The first six fit into 80 characters; a narrow terminal cuts the others.
 _HEADER = ("pid", "name", "recent", "busy", "handled", "queue", "status", "class", "callback")

@@ -13,6 +13,8 @@ from transaction_tracker.api.problems import MEDIA_TYPE, ProblemDetails
 from transaction_tracker.domain.numbers import whole_number
 from transaction_tracker.store.pages import MAX_PAGE_SIZE
 
+# Stands for the description of the response's schema.
+SUCCESS = "Success."
 _TEXTS = {
     400: "The body is not valid JSON, or nested too deep.",
     401: "The token is missing or invalid.",
@@ -61,8 +63,13 @@ def with_body(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return problems(400, 408, 409, 413, 415, 422, *statuses)
 
 
-def shows(model: type[object], text: str = "Success.") -> dict[str, Any]:
-    """Return the description of a response that the route writes with ``answer``."""
+def shows(model: type[object], text: str = SUCCESS) -> dict[str, Any]:
+    """Return the description of a response that the route writes with ``answer``.
+
+    Args:
+        model: The shape of the response.
+        text: What it is. Default: the description of the shape.
+    """
     return {"model": model, "description": text}
 
 

@@ -48,18 +48,6 @@ class ChangeIn(BaseModel):
 _adapter = TypeAdapter(ChangeIn)
 
 
-def body_of_change() -> dict[str, Any]:
-    """Return the description of the request's body."""
-    schema = ChangeIn.model_json_schema()
-    schema["minProperties"] = 1
-    # A requirement cannot be removed.
-    options = schema["properties"]["confirmations"]["anyOf"]
-    options[:] = [option for option in options if option != {"type": "null"}]
-    for field in schema["properties"].values():
-        field.pop("default", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 def read_change(body: bytes, context: TrackerContext) -> RegistrationChange:
     """Return the change in a body.
 

@@ -20,7 +20,7 @@ def _paths(found: dict[str, File], under: str = "") -> dict[str, File]:
     }
 
 
-FILES = _paths(with_shared(files(__package__) / "assets"))
+FILES = _paths(with_shared(files("transaction_tracker.api") / "assets"))
 """The files of the page, by the path at which they are served."""
 
 OBSERVER_PATHS = frozenset(_paths(OBSERVER, OBSERVER_PATH))

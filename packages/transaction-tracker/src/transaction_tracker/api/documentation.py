@@ -137,6 +137,9 @@ def _body(body: Json | None) -> Iterable[Html]:
             if number:
                 yield _tag("p", "or", class_="quiet")
             yield _properties(shape) if "properties" in shape else _kind(shape)
+        for name, example in content.get("examples", {}).items():
+            text = json.dumps(example["value"], indent=2)
+            yield _tag("details", _tag("summary", f"Example: {name}"), _tag("pre", text))
 
 
 def _kind(schema: Json) -> Html:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
-_PREFIX = "urn:problem-type:transaction-tracker:"
+# Of the type of a problem; its kind follows.
+PREFIX = "urn:problem-type:transaction-tracker:"
 
 
 class ProblemError(Exception):
@@ -47,7 +48,7 @@ class ProblemError(Exception):
 class ErrorDetail(BaseModel):
     """An error in one part of a request, or in one part of the service (`/readyz`)."""
 
-    detail: str
+    detail: str = Field(description="What was expected and what was received.")
     pointer: str | None = Field(None, description="JSON Pointer into the body, as a URI fragment.")
     parameter: str | None = Field(None, description="Name of the path or query parameter.")
     header: str | None = Field(None, description="Name of the header.")
@@ -61,37 +62,48 @@ class ErrorDetail(BaseModel):
 class ProblemDetails(BaseModel):
     """Problem details (RFC 9457)."""
 
-    type: str = Field(description="Kind of problem; about:blank if the status is the only kind.")
-    title: str
-    status: int
-    detail: str
+    type: str = Field(
+        description=f"Kind of problem, for programs: `{PREFIX}` and one of the kinds that the "
+        "responses list; `about:blank` if the status is the only kind."
+    )
+    title: str = Field(description="The kind of problem, for people.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What was expected, what was received and what to do.")
     instance: str = Field(description="Id of the request, as in the log and `X-Request-ID`.")
-    errors: list[ErrorDetail] | None = None
+    errors: list[ErrorDetail] | None = Field(
+        None, description="The parts of the request that are invalid."
+    )
     owner: str | None = Field(
         None, description="URL of the service that owns the database, in a response of a standby."
     )
 
 
-def response(error: ProblemError, request_id: str) -> Response:
-    """Return the response of a problem.
+def content(error: ProblemError, request_id: str) -> dict[str, Any]:
+    """Return the members of a problem's response.
 
     Source:
         RFC 9457, section 3.
     """
     title = http.HTTPStatus(error.status).phrase
-    content: dict[str, Any] = {
-        "type": "about:blank" if error.kind is None else _PREFIX + error.kind,
+    members: dict[str, Any] = {
+        "type": "about:blank" if error.kind is None else PREFIX + error.kind,
         "title": title if error.kind is None else error.kind.replace("-", " ").capitalize(),
         "status": error.status,
         "detail": error.detail,
         "instance": f"urn:request:{request_id}",
     }
     if error.errors:
-        content["errors"] = list(error.errors)
+        members["errors"] = list(error.errors)
     if error.owner is not None:
-        content["owner"] = error.owner
+        members["owner"] = error.owner
+    return members
+
+
+def response(error: ProblemError, request_id: str) -> Response:
+    """Return the response of a problem."""
+    members = content(error, request_id)
     return Response(
-        orjson.dumps(content), error.status, headers=error.headers, media_type=MEDIA_TYPE
+        orjson.dumps(members), error.status, headers=error.headers, media_type=MEDIA_TYPE
     )
 
 

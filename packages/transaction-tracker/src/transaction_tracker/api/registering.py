@@ -75,6 +75,7 @@ _AMOUNT = {
 }
 EXPECT: dict[str, Any] = {
     "type": "object",
+    "description": "What a payment must be: at least one of these fields.",
     "properties": {
         "from": _ADDRESS,
         "to": _ADDRESS,
@@ -87,7 +88,8 @@ EXPECT: dict[str, Any] = {
         },
     },
     "additionalProperties": False,
-    "anyOf": [{"required": [name]} for name in ("from", "to", "value", "min_value")],
+    # `token` alone is not enough, and needs `to`.
+    "minProperties": 1,
     "not": {"required": ["value", "min_value"]},
     "dependentRequired": {"token": ["to"]},
 }

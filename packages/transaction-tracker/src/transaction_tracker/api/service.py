@@ -47,15 +47,19 @@ class ProviderControl(Protocol):
 
     def status(self) -> Sequence[ProviderStatus]:
         """Return the status of each provider."""
+        ...
 
     async def pause(self, name: str) -> ProviderStatus:
         """Stop sending requests to a provider."""
+        ...
 
     async def resume(self, name: str) -> ProviderStatus:
         """Use a paused provider again."""
+        ...
 
     async def check(self, name: str) -> ProviderStatus:
         """Check a provider's chain and head now."""
+        ...
 
 
 class SourceAccess(Protocol):
@@ -64,22 +68,27 @@ class SourceAccess(Protocol):
     @property
     def name(self) -> str:
         """Name of the source in the configuration."""
+        ...
 
     @property
     def source(self) -> str:
         """Name of the source in the database."""
+        ...
 
     @property
     def chain(self) -> str:
         """Chain id of CAIP-2 that its transaction ids can have before them."""
+        ...
 
     @property
     def state(self) -> str:
         """``"running"``, ``"starting"``, ``"failed"`` or ``"paused"``."""
+        ...
 
     @property
     def open(self) -> int:
         """Number of its transactions that are not final."""
+        ...
 
     @property
     def tip(self) -> BlockRef | None:
@@ -87,9 +96,11 @@ class SourceAccess(Protocol):
 
     def following(self) -> Following:
         """Return the progress of its follower; fast, never waits."""
+        ...
 
     def providers(self) -> Sequence[ProviderStatus]:
         """Return the status of its providers; none for a service over HTTP."""
+        ...
 
     async def pause(self) -> None:
         """Stop sending requests to it, also after a restart of the service."""
@@ -99,6 +110,7 @@ class SourceAccess(Protocol):
 
     async def check(self) -> str:
         """Check it now; return what is wrong with it, or nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

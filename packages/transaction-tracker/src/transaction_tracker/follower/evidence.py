@@ -18,6 +18,7 @@ from transaction_tracker.domain import (
     Overtaken,
     RecentSlots,
     Seen,
+    Tag,
     Transaction,
 )
 from transaction_tracker.follower.endings import Endings, Facts
@@ -378,7 +379,7 @@ class Evidence:
 
     def _buried(self, block: BlockRef, chain: KeptChain) -> Buried:
         marks = self.marks.heights(chain)
-        tags = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
+        tags: list[Tag] = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
         return Buried(block, chain.confirmations(block), frozenset(tags))
 
     async def _rivals(self, block: FetchedBlock) -> Facts:

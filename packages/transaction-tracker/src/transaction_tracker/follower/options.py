@@ -168,10 +168,12 @@ class NamedSource(Protocol):
     @property
     def name(self) -> str:
         """Name of the source in the configuration."""
+        ...
 
     @property
     def type(self) -> str:
         """``"bitcoin"`` if it is a network of Bitcoin."""
+        ...
 
     @property
     def chain_id(self) -> int | None:

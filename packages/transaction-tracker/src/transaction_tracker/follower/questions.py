@@ -232,7 +232,7 @@ class Questions:
         if tracked.by_slot:
             # Without facts, its slot is free. A used one needs the search for who used it.
             return tracked.unplaced and (bool(observations) or _is_late(tracked))
-        answer = observations[0]
+        answer = observations[0]  # pyright: ignore[reportGeneralTypeIssues] - not empty here
         if tracked.ended and not isinstance(answer, Seen):
             return False  # a dropped transaction is not dropped again
         if isinstance(answer, Rejected):

@@ -68,6 +68,7 @@ def _parse(text: str) -> URL:
     if not text.isprintable() or " " in text:
         # Checked before the URL is parsed: some parsers remove such characters.
         raise ForbiddenUrlError("a URL must have no spaces and no control characters")
+    url = URL()
     try:
         url = URL(text)
         usable = url.scheme in ("http", "https") and bool(url.raw_host)

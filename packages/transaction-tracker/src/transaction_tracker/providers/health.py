@@ -50,7 +50,10 @@ _CLASSES: dict[type[SourceError], ErrorClass] = {
 
 def error_class(error: SourceError) -> ErrorClass:
     """Return the class of an error; an error of an unlisted type is a ``"server"`` error."""
-    return next((name for kind, name in _CLASSES.items() if isinstance(error, kind)), "server")
+    for kind, name in _CLASSES.items():
+        if isinstance(error, kind):
+            return name
+    return "server"
 
 
 @dataclass(slots=True)

@@ -83,7 +83,7 @@ async def connect(
                     url.reveal(),
                     autoping=False,  # `receive` must return pongs: they show that the peer responds
                     max_msg_size=MAX_MESSAGE_BYTES,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=close_seconds),
+                    timeout=aiohttp.ClientWSTimeout(ws_close=close_seconds),  # pyright: ignore[reportCallIssue]
                 )
         try:
             yield WebSocket(socket)

@@ -40,9 +40,11 @@ class Layer(Protocol):
     @property
     def values(self) -> dict[str, Any]:
         """The values, nested like the sections."""
+        ...
 
     def where(self, key: Key) -> str:
         """Return a description of the place of the value of ``key``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

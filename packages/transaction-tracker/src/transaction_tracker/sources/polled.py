@@ -115,21 +115,26 @@ class PolledSource(Source, Protocol):
     @property
     def policy(self) -> PollingPolicy:
         """Poll intervals, and how many equal responses a bad end needs."""
+        ...
 
     @property
     def ids_per_request(self) -> int:
         """Maximum number of transaction ids in one request now."""
+        ...
 
     @property
     def in_flight(self) -> int:
         """Maximum number of requests in flight."""
+        ...
 
     @property
     def has_feed(self) -> bool:
         """Whether the source has a feed of events."""
+        ...
 
     async def look_up(self, ids: Collection[str]) -> Mapping[str, LookUpResult]:
         """Look up transactions, and return a result for each; never raise."""
+        ...
 
     async def read_feed(self, cursor: str | None) -> Page:
         """Return the page of the feed at a cursor, or the first page.
@@ -138,3 +143,4 @@ class PolledSource(Source, Protocol):
             FeedLostError: The source does not know the cursor.
             SourceError: The source gives no usable response.
         """
+        ...

@@ -220,6 +220,7 @@ class Source(Protocol):
     @property
     def name(self) -> str:
         """Name of the source, available after ``check``; stored data belong to this name."""
+        ...
 
     @property
     def id_pattern(self) -> str | None:
@@ -228,9 +229,11 @@ class Source(Protocol):
     @property
     def requests(self) -> int:
         """Number of requests sent so far."""
+        ...
 
     def identify(self, text: str) -> str:
         """Return a transaction id in canonical form, or raise ``InvalidTransactionError``."""
+        ...
 
     async def check(self, *, again: bool = False) -> None:
         """Check that this is the expected source; with ``again`` also after a successful check."""
@@ -256,6 +259,7 @@ class ChainSource(Source, Protocol):
     @property
     def calls_per_request(self) -> int:
         """Maximum number of calls in one request now."""
+        ...
 
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` if the chain does not have the required tag."""
@@ -274,9 +278,11 @@ class ChainSource(Source, Protocol):
             InvalidTransactionError: It cannot be decoded, is signed for another chain, or its
                 sender cannot be recovered.
         """
+        ...
 
     async def send(self, raw: str) -> Sent:
         """Send a raw signed transaction to all healthy providers."""
+        ...
 
     def slot_id(self, sender: str, nonce: int) -> str:
         """Return the id of whichever transaction of a sender has a nonce.
@@ -284,6 +290,7 @@ class ChainSource(Source, Protocol):
         Raises:
             InvalidTransactionError: A part is invalid, or the chain has no nonces of accounts.
         """
+        ...
 
     def slot_of(self, transaction_id: str) -> str | None:
         """Return the slot that an id in canonical form names; ``None`` for the id of a transaction.
@@ -294,9 +301,11 @@ class ChainSource(Source, Protocol):
 
     def account(self, text: str) -> str:
         """Return the address of an account in canonical form, or raise ``ValueError``."""
+        ...
 
     async def head(self, *, marks: bool = False) -> Head:
         """Fetch the newest block, with ``marks`` also the safe and finalized blocks."""
+        ...
 
     async def block(self, ref: BlockRef) -> FetchedBlock:
         """Fetch one block with its transactions.
@@ -305,6 +314,7 @@ class ChainSource(Source, Protocol):
             ref: The block. Its hash decides: its number is a guess on chains whose numbers can
                 be without a block.
         """
+        ...
 
     async def other_version(self, block: FetchedBlock) -> FetchedBlock | None:
         """Fetch a block from the other providers if no provider has its parent.
@@ -323,6 +333,7 @@ class ChainSource(Source, Protocol):
             Blocks from the first number up to the first block that the source does not have, or
             that is not linked to the block before; possibly none.
         """
+        ...
 
     async def contained(
         self, blocks: Collection[BlockRef], tip: BlockRef, bottom: Link
@@ -337,12 +348,14 @@ class ChainSource(Source, Protocol):
             tip: Our tip. A node whose chain does not contain it does not count.
             bottom: Our lowest kept block.
         """
+        ...
 
     async def is_contested(self, block: BlockRef) -> bool:
         """Return whether half of the healthy providers or more have ``block`` at its height.
 
         Only providers that send a block of that height count.
         """
+        ...
 
     async def objection_to_undo(self, block: BlockRef) -> str | None:
         """Return why a kept block cannot be undone now; ``None`` if it can be.
@@ -353,6 +366,7 @@ class ChainSource(Source, Protocol):
 
     def transaction(self, block: FetchedBlock, transaction_id: str) -> Transaction:
         """Return a transaction of a fetched block."""
+        ...
 
     async def outcomes(
         self, block: FetchedBlock, ids: Collection[str]
@@ -363,6 +377,7 @@ class ChainSource(Source, Protocol):
             Outcomes by transaction id; ``None`` if no receipt has a status. A transaction is
             missing while no provider has its receipt.
         """
+        ...
 
     async def outcomes_early(
         self, wanted: Sequence[tuple[FetchedBlock, Collection[str]]]
@@ -373,6 +388,7 @@ class ChainSource(Source, Protocol):
             Outcomes by the hash of their block. An outcome that the first response does not
             contain is missing: ``outcomes`` fetches it.
         """
+        ...
 
     async def look_up(
         self,
@@ -395,6 +411,7 @@ class ChainSource(Source, Protocol):
         Returns:
             Facts by transaction id; a transaction without a fact is missing.
         """
+        ...
 
     async def consensus(
         self, slots: Mapping[str, tuple[str, ...]], height: int
@@ -403,6 +420,7 @@ class ChainSource(Source, Protocol):
 
         The answer stays open if a provider does not respond, or if its head is below ``height``.
         """
+        ...
 
     async def winner(self, slots: Collection[str], height: int) -> FetchedBlock | None:
         """Find the block at or below ``height`` that has a transaction in one of some slots.
@@ -430,6 +448,7 @@ class ChainSource(Source, Protocol):
                 opinion on them.
             at_once: Those of ``ids`` that end with this block too, if they succeeded or reverted.
         """
+        ...
 
     async def objections(
         self, chain: KeptChain, endings: Mapping[str, Ending], opinion: object = None
@@ -448,6 +467,7 @@ class ChainSource(Source, Protocol):
         Returns:
             Objections by transaction id, for the ends that cannot be reported now.
         """
+        ...
 
     def standing_objections(self) -> Collection[StandingObjection]:
         """Return the objections that stand until their providers withdraw them.
@@ -455,6 +475,7 @@ class ChainSource(Source, Protocol):
         They name providers in a form that survives a restart, so that they can be stored and
         restored.
         """
+        ...
 
     def restore_objections(self, kept: Collection[StandingObjection]) -> None:
         """Restore stored objections, except those of providers that are no longer configured."""

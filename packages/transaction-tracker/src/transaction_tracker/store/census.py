@@ -55,7 +55,9 @@ class TransactionCounts:
 
     def count_events(self, events: Iterable[Event]) -> None:
         """Count the transactions that events make final or reopen."""
-        moves = Counter((event.previous, event.tracked.state) for event in events)
+        moves: Counter[tuple[State, State]] = Counter(
+            (event.previous, event.tracked.state) for event in events
+        )
         for (previous, state), count in moves.items():
             self._final[previous] -= count * (previous in TERMINAL)
             self._final[state] += count * (state in TERMINAL)

@@ -61,8 +61,10 @@ def after(known: str | None, event: Event, details: str | None) -> str | None:
 def read(text: str) -> Expectation:
     """Parse an expectation."""
     fields = orjson.loads(text)["expected"]
-    given = {ours: fields[name] for name, ours in _NAMES.items()}
-    amounts = {name: int(given[name]) for name in _AMOUNTS if given[name] is not None}
+    given: dict[str, Any] = {ours: fields[name] for name, ours in _NAMES.items()}
+    amounts: dict[str, Any] = {
+        name: int(given[name]) for name in _AMOUNTS if given[name] is not None
+    }
     return Expectation(**given | amounts)
 
 

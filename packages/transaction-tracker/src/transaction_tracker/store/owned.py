@@ -33,8 +33,9 @@ async def while_owned(owned_for: OwnedFor) -> AsyncIterator[None]:
     # Not only by the timer: the block could send a whole request before the loop runs timers.
     if left <= 0:
         raise _ended()
+    limit = asyncio.timeout(None)
     try:
-        async with asyncio.timeout(None) as limit:
+        async with limit:
             timer = _OwnedTimer(owned_for, limit)
             try:
                 yield

@@ -447,7 +447,7 @@ async def _with_timeout(call: Coroutine[Any, Any, T]) -> T:
         async with awake_timeout(_CALL_TIMEOUT_SECONDS) as limit:
             return await call
     except TimeoutError:
-        if not limit.expired():
+        if not limit.expired():  # pyright: ignore[reportUnboundVariable, reportAttributeAccessIssue]
             raise
         raise CallTimeoutError(STORE, "a piece of work", _CALL_TIMEOUT_SECONDS) from None
 

@@ -25,6 +25,7 @@ from transaction_tracker.domain import (
     Rule,
     Sighting,
     State,
+    Tag,
     Tracked,
     chain_of,
 )
@@ -87,11 +88,9 @@ _MAX_TEXT_CHARACTERS = 2_000
 
 # Share one object per value among all rows.
 STATE_VALUES: dict[str, State] = {state: state for state in STATES}
-REASON_VALUES: dict[str | None, Reason | None] = {None: None} | {
-    reason: reason for reason in REASONS
-}
+REASON_VALUES: dict[str | None, Reason | None] = {None: None, **{name: name for name in REASONS}}
 _FLAGS: dict[str, Flag] = {flag: flag for flag in FLAGS}
-_TAGS = {str(tag): tag for tag in TAGS}
+_TAGS: dict[str, Tag] = {str(tag): tag for tag in TAGS}
 
 
 def tracked_values(tracked: Tracked) -> tuple[Any, ...]:

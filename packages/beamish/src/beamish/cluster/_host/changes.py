@@ -41,6 +41,7 @@ class Host(Protocol):
     @property
     def is_leaving(self) -> bool:
         """Whether it stops its children."""
+        ...
 
     def find(self, identity: Identity) -> Pid | None:
         """Return the live local process that holds a name."""

@@ -230,6 +230,7 @@ class Link:
     def _event(self, number: int, data: bytes) -> None:
         if number and number not in self._waiting:
             return  # a late reply
+        value: Any
         try:
             kind, value = wire.load(data)
         except Exception as error:  # from the code of a class in it

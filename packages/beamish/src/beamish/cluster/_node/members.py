@@ -53,9 +53,11 @@ class Member(Protocol):
 
     def identity(self, pid: Pid) -> Identity:
         """Return the identity of a pid, which can then be used on other members."""
+        ...
 
     def pid(self, identity: Identity) -> Pid:
         """Return the pid of an identity."""
+        ...
 
     def link(self, shard: int) -> Any:
         """Return the `Link` to a shard."""

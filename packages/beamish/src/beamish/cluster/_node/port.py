@@ -48,6 +48,7 @@ class Port(Protocol):
 
     async def hello(self, program: str) -> tuple[int, str]:
         """Open a session, which ends the program's last one; return the epoch and its id."""
+        ...
 
     async def messages(self, session: str, items: Sequence[Item]) -> Events | None:
         """Handle messages in order; return the events until now."""
@@ -63,6 +64,7 @@ class Port(Protocol):
 
     async def query(self, question: str, arguments: bytes) -> bytes:
         """Return the pickled answer to a question, such as ``"info"``."""
+        ...
 
     async def leave(self) -> None:
         """Stop the children in order, and give the lease back."""

@@ -19,9 +19,11 @@ class Placement(Protocol):
 
     def connect(self, shard: int) -> Port:
         """Return the port of a shard, which leads to its present host."""
+        ...
 
     async def nodes(self) -> list[NodeInfo]:
         """Return the nodes, without their shards."""
+        ...
 
     async def restart(self, shard: int) -> None:
         """End the host of a shard, which has left, and start the next one elsewhere."""

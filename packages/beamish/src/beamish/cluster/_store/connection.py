@@ -70,7 +70,11 @@ class Connection:
                 application_name=self._name,
             )
         # Without parameters, a statement can have several commands, which are one transaction.
-        cursor = await connection.execute(sql, parameters or None, binary=bool(parameters))
+        cursor = await connection.execute(
+            sql,  # pyright: ignore[reportArgumentType] - a constant of `schema`
+            parameters or None,
+            binary=bool(parameters),
+        )
         return await cursor.fetchall() if cursor.description else []
 
     @property

@@ -96,18 +96,21 @@ class Store(Protocol):
 
     async def declarations(self) -> list[Declaration]:
         """Return the registries, then the supervisors."""
+        ...
 
     async def claim(self, shard: int, lease: float, host: str, node: str) -> Claim:
         """Take a shard over: nothing that the owner before wrote with its epoch counts any longer.
 
         Returns once the transactions that have run `FENCE_SQL` with the old epoch are over.
         """
+        ...
 
     async def renew(self, shard: int, epoch: int, lease: float) -> bool:
         """Extend the lease to ``lease`` seconds from now; return whether the epoch is the newest.
 
         A lease that is over, and that nobody else has claimed, is extended too.
         """
+        ...
 
     async def release(self, shard: int, epoch: int) -> None:
         """End the lease now, so that the next owner waits for nothing."""
@@ -123,6 +126,7 @@ class Store(Protocol):
 
     async def give_up(self, shard: int, epoch: int, reasons: Mapping[Name, str]) -> bool:
         """Mark children as given up; return whether the epoch is the newest."""
+        ...
 
     # -- States that children hand over
     #
@@ -145,9 +149,11 @@ class Store(Protocol):
 
     async def children(self, slots: range) -> list[Child]:
         """Return the children of these slots that must run."""
+        ...
 
     async def shards(self) -> list[ShardRow]:
         """Return the owners of all shards that ever had one."""
+        ...
 
     async def close(self) -> None:
         """Close the connections."""

@@ -10,7 +10,7 @@ from beamish.erlang._node.reasons import reason_term, unsendable_term
 from beamish.erlang._node.remote import RemotePid
 from beamish.erlang._node.table import NodeTable
 from beamish.erlang.errors import TermError
-from beamish.erlang.terms import Atom, ErlangRef, ImproperList
+from beamish.erlang.terms import Atom, ErlangRef, ImproperList, ProcessIdentity
 from beamish.pid import Pid
 
 _log = logging.getLogger("beamish")
@@ -51,6 +51,7 @@ class Writer(Protocol):
 
     def unsent(self) -> int:
         """Return the number of bytes that wait to be sent."""
+        ...
 
     def abort(self, why: str) -> None:
         """Close the connection at once."""
@@ -230,5 +231,6 @@ class Peer:
 
 def _name_of(target: Pid) -> Atom | None:
     """Return the name if ``target`` is a name of the peer, ``None`` if it is a pid."""
-    identity = target.identity if isinstance(target, RemotePid) else ()
-    return identity[0] if len(identity) == 2 else None
+    if not isinstance(target, RemotePid) or isinstance(target.identity, ProcessIdentity):
+        return None
+    return target.identity[0]

@@ -58,6 +58,7 @@ class Handshake(Protocol):
 
     def start(self) -> list[bytes]:
         """Return the messages to send first."""
+        ...
 
     def receive(self, message: bytes) -> list[bytes]:
         """Handle a message; return the messages to send.
@@ -65,6 +66,7 @@ class Handshake(Protocol):
         Raises:
             ErlangConnectionError: The connection must be closed.
         """
+        ...
 
 
 class BothConnectError(ErlangConnectionError):

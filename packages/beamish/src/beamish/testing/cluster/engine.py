@@ -2,11 +2,12 @@
 
 import asyncio
 from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
 from beamish.cluster._host.host import ShardHost
 from beamish.cluster._node.port import RemotePort
 from beamish.cluster._store.memory import MemoryStore
+from beamish.cluster._store.protocol import Store
 from beamish.cluster.errors import HostLostError, StoreUnavailableError
 from beamish.cluster.nodes import HostPlan, NodeInfo
 from beamish.testing.cluster.network import Network
@@ -115,9 +116,10 @@ class SimulatedEngine:
         self._head = MachineLoop(world, world.add("head"))
         self._head.call_soon(self._watch)
 
-    def store(self) -> SimulatedStore:
+    def store(self) -> Store:
         """Return a way to the store."""
-        return SimulatedStore(self.memory, self._store, self.network)
+        # Its methods are those of the memory's store: `__getattr__` finds them.
+        return cast("Store", SimulatedStore(self.memory, self._store, self.network))
 
     # -- For programs; see `Placement`
 

@@ -1,7 +1,7 @@
 """Deliveries of one endpoint: attempts, dead letters, redelivery."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,11 +24,17 @@ from transaction_tracker.delivery.endpoints import AttemptRecord, Delivery
 router: APIRouter = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
 
 
+_BOTH: dict[str, Any] = {
+    "required": ["event", "since"],
+    "properties": {"event": {"type": "string"}, "since": {"type": "string"}},
+}
+
+
 class RedeliverIn(BaseModel):
     """The events to redeliver. Default: all dead letters."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"not": {"required": ["event", "since"]}}
+        extra="forbid", strict=True, json_schema_extra={"not": _BOTH}
     )
 
     event: str | None = Field(

@@ -201,7 +201,7 @@ async def change(id: EndpointId, wanted: EndpointIn) -> Response:  # noqa: A002
     operation_id="deleteEndpoint",
     status_code=204,
     response_class=Response,
-    responses=problems(404, 422),
+    responses={204: {"description": "The endpoint is deleted."}, **problems(404, 422)},
 )
 async def remove(id: EndpointId) -> Response:  # noqa: A002
     """Delete an endpoint with all its deliveries."""

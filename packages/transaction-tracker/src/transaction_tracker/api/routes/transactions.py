@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
+from transaction_tracker.api import request_bodies
 from transaction_tracker.api.answers import (
     READ,
     WRITE,
@@ -20,7 +21,7 @@ from transaction_tracker.api.answers import (
     shows,
     with_body,
 )
-from transaction_tracker.api.changing import body_of_change, read_change
+from transaction_tracker.api.changing import read_change
 from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.models import (
     TransactionDetail,
@@ -31,11 +32,9 @@ from transaction_tracker.api.models import (
 )
 from transaction_tracker.api.problems import ErrorDetail, ProblemError
 from transaction_tracker.api.registering import (
-    MAX_ITEMS,
     AcceptedItem,
     CheckedItem,
     RefusedItem,
-    RegistrationIn,
     RegistrationResults,
     check_items,
     read_items,
@@ -62,35 +61,12 @@ MAX_HISTORY_EVENTS = 100
 MAX_WAIT_SECONDS = 60.0
 
 
-def _body() -> dict[str, Any]:
-    single = RegistrationIn.model_json_schema()
-    single["not"] = {"required": ["deadline", "expires_in"]}
-    single["oneOf"] = [
-        {"required": ["id"], "properties": {"raw": False, "sender": False, "nonce": False}},
-        {"required": ["raw"], "properties": {"id": False, "sender": False, "nonce": False}},
-        {"required": ["sender", "nonce"], "properties": {"id": False, "raw": False}},
-    ]
-    for name in ("id", "raw", "sender", "nonce"):
-        del single["properties"][name]["default"]
-    # The schema allows any item: each is checked separately, so that one invalid registration
-    # does not refuse the request.
-    many = {"type": "array", "items": {}, "minItems": 1, "maxItems": MAX_ITEMS}
-    wrapped = {
-        "type": "object",
-        "properties": {"transactions": many},
-        "required": ["transactions"],
-        "additionalProperties": False,
-    }
-    schema = {"oneOf": [single, many, wrapped]}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 @router.post(
     "",
     operation_id="registerTransactions",
     dependencies=[WRITE],
     responses={200: shows(RegistrationResults, "Result of each registration."), **with_body(421)},
-    openapi_extra=_body(),
+    openapi_extra=request_bodies.of_registering(),
 )
 async def register(request: Request, api: Api) -> Response:
     """Track one transaction, or up to 10,000.
@@ -181,7 +157,7 @@ async def untrack(id: Id, api: Api) -> Response:  # noqa: A002
     operation_id="changeTransaction",
     dependencies=[WRITE],
     responses={200: shows(TransactionView), **with_body(404)},
-    openapi_extra=body_of_change(),
+    openapi_extra=request_bodies.of_change(),
 )
 async def change(request: Request, id: Id, api: Api) -> Response:  # noqa: A002
     """Change what is required of a transaction that has not ended.

@@ -52,6 +52,7 @@ class Blocks:
             self._last = await retry_not_yet(lambda: self._fetch(ref))
         except SourceError:
             # A node that has pruned the block, or that is behind, is not the only one.
+            found: FetchedBlock | None
             (found,) = await self._rpc.elsewhere([block_request(ref)])
             if found is None:
                 raise
@@ -72,7 +73,7 @@ class Blocks:
                 )
                 if not is_next:
                     return found
-                found.append(answer)
+                found.append(answer)  # pyright: ignore[reportArgumentType] - a block: see above
         return found
 
     async def _fetch(self, ref: BlockRef) -> FetchedBlock:

@@ -87,7 +87,7 @@ class BitcoinSource(ComparedChain):
             return self._checked
         if self._wanted is None:
             raise RuntimeError("without a network, the source has no name before check() succeeds")
-        return PROFILES[self._wanted]
+        return PROFILES[self._wanted]  # pyright: ignore[reportArgumentType]
 
     @property
     def id_pattern(self) -> str:

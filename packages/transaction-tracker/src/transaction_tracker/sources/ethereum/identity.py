@@ -21,6 +21,7 @@ class Batching(Protocol):
 
     async def batch(self, requests: list[Request]) -> list[Any]:
         """Return a result or an error for each call."""
+        ...
 
 
 async def identity(node: Batching, at: int | None) -> Identity:

@@ -14,7 +14,7 @@ def mark_requests(endings: Mapping[str, Ending]) -> list[Request]:
 
     A single provider is asked too: it has sent its mark once, and one response is not enough.
     """
-    tags = {end.tag for end in endings.values() if end.tag is not None}
+    tags: set[Tag] = {end.tag for end in endings.values() if end.tag is not None}
     return [_request(tag) for tag in sorted(tags)]
 
 

@@ -35,9 +35,11 @@ class Reader(Protocol):
 
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
         """Return the first requests about ends for each provider, besides those for blocks."""
+        ...
 
     def content_requests(self, block: BlockRef, keys: Collection[str]) -> list[Request]:
         """Return the requests for the contents of transactions that end in their own block."""
+        ...
 
     async def votes(self, endings: Mapping[str, Ending], answers: Answers) -> Votes:
         """Return each provider's vote on each end, by transaction and then by provider.
@@ -46,6 +48,7 @@ class Reader(Protocol):
             endings: Ends by transaction.
             answers: Results of ``requests`` for each provider.
         """
+        ...
 
 
 class ProviderAgreement:

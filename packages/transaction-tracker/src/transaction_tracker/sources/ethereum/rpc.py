@@ -148,14 +148,17 @@ class Rpc(Protocol):
     @property
     def requests(self) -> int:
         """Number of HTTP requests sent so far."""
+        ...
 
     @property
     def calls_per_request(self) -> int:
         """Number of calls in the next HTTP request; 1 for a node that refuses batches."""
+        ...
 
     @property
     def is_compared(self) -> bool:
         """Whether several nodes are configured, so that their answers can be compared."""
+        ...
 
     @property
     def addresses(self) -> Mapping[str, str]:
@@ -164,6 +167,7 @@ class Rpc(Protocol):
         Unlike the names, they do not change with the order of the nodes in the configuration. Two
         nodes whose URLs differ only in the path have the same address.
         """
+        ...
 
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
@@ -179,6 +183,7 @@ class Rpc(Protocol):
         Source:
             ``eth_chainId`` and ``eth_getBlockByNumber``.
         """
+        ...
 
     async def call(self, method: str, *params: object) -> Any:
         """Call one method at the followed node, and return its result."""
@@ -198,9 +203,11 @@ class Rpc(Protocol):
         Returns:
             For each call its result, or its own ``SourceError``.
         """
+        ...
 
     async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
         """Call many methods at the followed node, without failover to another node."""
+        ...
 
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         """Call many methods at every healthy node.
@@ -212,6 +219,7 @@ class Rpc(Protocol):
             For each node the results as ``batch`` returns them; the list is never empty. If a
             healthy node fails, its error is the result of each of its calls.
         """
+        ...
 
     async def versions(self, request: Request) -> Mapping[str, Any]:
         """Call one method at every healthy node, if there are several.
@@ -220,6 +228,7 @@ class Rpc(Protocol):
             Results or errors by name of the node; empty with a single node, because there is
             no other node to compare with.
         """
+        ...
 
     async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
         """Call methods at the named nodes, without failover to other nodes.
@@ -227,6 +236,7 @@ class Rpc(Protocol):
         Returns:
             Results or errors of the calls, by name of the node.
         """
+        ...
 
     def blame(self, node: str, number: int) -> None:
         """Record that a node sent a block with a wrong parent.
@@ -250,6 +260,7 @@ class Rpc(Protocol):
         Returns:
             For each request the first readable result that is not ``null``, or ``None``.
         """
+        ...
 
     async def one_other(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at one random healthy node other than the followed node.
@@ -259,6 +270,7 @@ class Rpc(Protocol):
         Returns:
             For each request its readable result, or ``None``.
         """
+        ...
 
     def follows(self, chain: KeptChain) -> None:
         """Set our chain, with which nodes are compared; called after each change."""
@@ -278,9 +290,11 @@ class Rpc(Protocol):
             requests: Additional calls for each node, sent in the same HTTP request.
             known: Recent results of one node; these calls are not sent to it again.
         """
+        ...
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
 
     def __str__(self) -> str:
         """Return the name of the client, without secrets."""
+        ...

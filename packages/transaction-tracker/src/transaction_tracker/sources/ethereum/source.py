@@ -215,7 +215,7 @@ class EthereumSource(ComparedChain):
         for answer in answers:
             self._blocks.take_next(answer)
         # Many development chains do not know the tags.
-        known = {
+        known: dict[Tag, BlockRef] = {
             tag: block.link.ref
             for tag, block in zip(tags, marked, strict=True)
             if isinstance(block, decode.HeadBlock)

@@ -27,6 +27,7 @@ class SecretUrl:
     __slots__ = ("_keys", "_url")
 
     def __init__(self, text: str, schemes: tuple[str, str] = HTTP) -> None:
+        url, keys = URL(), set[str]()
         try:
             url = URL(text)
             usable = url.scheme in schemes and bool(url.host) and url.port is not None

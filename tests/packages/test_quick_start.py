@@ -1,0 +1,103 @@
+"""The quick start of the tracker, typed from top to bottom into four terminals."""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from .environment import MARKS, ROOT
+from .terminals import free_ports, terminals, until_listening
+
+PAGE = ROOT / "docs" / "tracker" / "quick_start.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"# (txtrack\.toml|receiver\.py)\n")
+# What runs until Ctrl-C, and the port that it then accepts connections on.
+FOREVER = {"txtrack node": "8545", "txtrack serve": "8080", "python3 receiver.py": "9000"}
+# Installing takes minutes on a busy machine.
+SECONDS = 600.0
+# The same request, for a machine without curl.
+CURL = """
+curl() {
+    python3 -c "
+import sys, urllib.request
+print(urllib.request.urlopen(sys.argv[2], sys.argv[-1].encode()).read().decode())" "$@"
+}
+"""
+
+
+async def follow(folder: Path, variables: Mapping[str, str], *, install: bool) -> list[list[str]]:
+    """Do what the page says, with other ports; return what each terminal has printed.
+
+    Args:
+        folder: Where the files of the page go.
+        variables: The environment of the terminals.
+        install: Whether to type also the commands that install the tracker.
+    """
+    ports = dict(zip(FOREVER.values(), map(str, free_ports(len(FOREVER))), strict=True))
+    page = re.sub("|".join(ports), lambda found: ports[found[0]], PAGE.read_text())
+    async with asyncio.timeout(SECONDS), terminals(4, folder, variables) as opened:
+        if shutil.which("curl", path=variables["PATH"]) is None:
+            await opened[3].run(CURL)
+        for kind, block in BLOCK.findall(page):
+            if named := FILE.match(block):
+                (folder / named[1]).write_text(block)
+            elif kind == "sh" and (install or "txtrack-try" not in block):
+                for number in re.findall(r"\d", block.splitlines()[0]):
+                    terminal = opened[int(number) - 1]
+                    last = block.strip().splitlines()[-1]
+                    port = next((FOREVER[start] for start in FOREVER if last.startswith(start)), "")
+                    if port:
+                        terminal.type(block)
+                        await until_listening(int(ports[port]))
+                    else:
+                        await terminal.run(block)
+        await opened[2].until("^confirmed ")
+        await opened[2].until("wei to")
+        return [terminal.printed for terminal in opened]
+
+
+def check(printed: list[list[str]]) -> None:
+    """Check that the receiver and the commands have shown a confirmed payment."""
+    _, _, receiver, commands = printed
+
+    assert receiver[-2].startswith("confirmed {'invoice': 17} 0x")
+    paid = "1 wei to 0xefd1c4e33c15e84d505ec1e915cbb933ba4fc30b as expected: True"
+    assert receiver[-1].endswith(paid)
+    assert [line for line in commands if " confirmed, block " in line]
+    assert [line for line in commands if "confirmed: Final: it succeeded." in line]
+
+
+@pytest.mark.slow
+async def test_steps_work_in_this_environment(tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    check(await follow(tmp_path, os.environ | {"PATH": path}, install=False))
+
+
+@MARKS[0]
+@MARKS[1]
+@MARKS[2]
+async def test_every_command_works_in_an_empty_environment_with_the_wheels_alone(
+    dist: Path, constraints: Path, tmp_path: Path
+) -> None:
+    folder, programs = tmp_path / "home", tmp_path / "bin"
+    for new in (folder, programs):
+        new.mkdir()
+    # The only python3 of this machine; none of the environment that runs the tests is on the path.
+    (programs / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (programs / "python3").chmod(0o755)
+    ours = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    variables = ours | {
+        "HOME": str(folder),
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "PIP_CACHE_DIR": str(Path.home() / ".cache" / "pip"),
+        "PIP_CONSTRAINT": str(constraints),
+        "PIP_FIND_LINKS": f"{dist} {ours.get('PIP_FIND_LINKS', '')}",
+    }
+
+    check(await follow(folder, variables, install=True))
