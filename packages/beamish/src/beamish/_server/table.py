@@ -127,8 +127,9 @@ class CallbackTable:
         self.handoff = None if prefix else self._own("handoff")
         if self.handoff is not None:
             check_handoff(cls)
-        takes = not prefix and self.init is not None
-        self.takes_handoff = takes and has_parameter(self.init, "handoff")
+        self.takes_handoff = (
+            not prefix and self.init is not None and has_parameter(self.init, "handoff")
+        )
         terminate = self._own("terminate")
         self.terminate = None if terminate is None else Callback("terminate", terminate)
         self.dependents = cls._dependents if prefix else None

@@ -96,7 +96,7 @@ class Deposits:
         self._source = source
         self._open_transactions = open_transactions
         self._rules = rules
-        self._required = required
+        self._required: Required = required
         self._policy = policy
         # The first block whose transfers no provider sends, and since when.
         self._failing: tuple[str, float] | None = None
@@ -252,15 +252,22 @@ class Deposits:
 
     def _requirements(self, paid: Paid) -> tuple[dict[str, Required], frozenset[str]]:
         """Return what makes the states of transactions final, and where an address says it."""
-        required = {key: self._own_required(deposits) for key, deposits in paid.items()}
-        asked = frozenset(key for key, own in required.items() if own is not None)
-        return {key: own or self._required for key, own in required.items()}, asked
+        required: dict[str, Required] = {}
+        asked: set[str] = set()
+        for key, deposits in paid.items():
+            own = self._own_required(deposits)
+            required[key] = self._required if own is None else own
+            if own is not None:
+                asked.add(key)
+        return required, frozenset(asked)
 
     def _own_required(self, deposits: Iterable[Deposit]) -> Required | None:
         """Return what the first address says that says something."""
-        addresses = self._open_transactions.addresses
-        own = (addresses.required(each.address) for each in deposits)
-        return next((each for each in own if each is not None), None)
+        for each in deposits:
+            own = self._open_transactions.addresses.required(each.address)
+            if own is not None:
+                return own
+        return None
 
     def events(
         self, found: FoundDeposits | None, included: Mapping[str, Included]

@@ -29,6 +29,7 @@ class DepositSource(ChainSource, Protocol):
         Raises:
             SourceError: The transfers of a block cannot be read from any provider.
         """
+        ...
 
 
 def watches_addresses(source: Source) -> TypeGuard[DepositSource]:

@@ -251,6 +251,7 @@ class TokenSource(Source, Protocol):
         Returns:
             Units by contract, without tokens for which the providers agree on no decimals.
         """
+        ...
 
 
 class ChainSource(Source, Protocol):
@@ -266,6 +267,7 @@ class ChainSource(Source, Protocol):
 
     def min_confirmations(self, tracked: Tracked) -> int:
         """Return the confirmations below which a known transaction is never final."""
+        ...
 
     def signed(self, text: str, *, complete: bool = False) -> Transaction:
         """Return the transaction that a raw signed transaction contains.

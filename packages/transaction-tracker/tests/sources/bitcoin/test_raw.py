@@ -203,7 +203,7 @@ def test_each_address_of_a_script_is_valid(script: bytes) -> None:
 
 @pytest.mark.parametrize("places", [(1,), (1, 0), (0, 2)], ids=str)
 def test_block_without_one_reward_at_its_start_is_refused(places: tuple[int, ...]) -> None:
-    """A row of the tree of ids is no list of transactions, although its root is the same."""
+    """A row of the tree of ids has the same root as the list of transactions."""
     chain = BitcoinChain.mature()
     chain.pay()
     block, other = chain.mine(), chain.mine()

@@ -20,6 +20,7 @@ class Host(Protocol):
     @property
     def is_leaving(self) -> bool:
         """Whether it stops its children because it leaves its shard."""
+        ...
 
     def find(self, identity: Identity) -> Pid | None:
         """Return the live local process of this identity, or ``None``."""

@@ -135,6 +135,7 @@ class Store(Protocol):
 
     async def hand_over(self, shard: int, epoch: int, states: Mapping[Name, bytes]) -> bool:
         """Store the states of children; return whether the epoch is the newest."""
+        ...
 
     async def take_states(
         self, shard: int, epoch: int, names: Sequence[Name]
@@ -143,9 +144,11 @@ class Store(Protocol):
 
         The same epoch can repeat it, for example if the answer was lost.
         """
+        ...
 
     async def forget_states(self, shard: int, epoch: int, slots: range) -> bool:
         """Delete the states of these slots that were taken; return whether the epoch is newest."""
+        ...
 
     async def children(self, slots: range) -> list[Child]:
         """Return the children of these slots that must run."""

@@ -69,9 +69,9 @@ class PaymentReader:
         answers = await self._rpc.batch([_logs(block, tokens) for block in asked])
         found: dict[str, _Transfers] = {}
         for block, answer in zip(asked, answers, strict=True):
-            is_answer = answer is not None and not isinstance(answer, SourceError)
-            transfers = answer if is_answer else await self._elsewhere(block, tokens, answer)
-            found[block.link.hash] = transfers
+            if answer is None or isinstance(answer, SourceError):
+                answer = await self._elsewhere(block, tokens, answer)
+            found[block.link.hash] = answer
         return found
 
     async def _elsewhere(
