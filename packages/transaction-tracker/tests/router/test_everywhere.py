@@ -249,3 +249,37 @@ async def test_router_creates_no_tokens() -> None:
     assert status == 409
     assert "txtrack token create" in found["detail"]
     assert json.dumps(shard.paths()) == "[]"
+
+
+async def test_address_is_watched_by_all_shards_and_shows_their_sums() -> None:
+    shards = several(2)
+    search = {"from_block": 1, "next_block": 50, "to_block": 90}
+    seen = {"address": "0x5a", "found": 2, "open": 1, "search": None}
+    counts = {"below_minimum": 4, "over_limit": 0, "failed": 1}
+    other = seen | {"found": 3, "search": search, "passed_over": counts | {"over_limit": 7}}
+    for shard, content in zip(shards, (seen | {"passed_over": counts}, other), strict=True):
+
+        async def show(_: web.Request, content: Any = content) -> web.Response:
+            return web.json_response(content)
+
+        shard.handlers["/v1/addresses/0x5a"] = show
+    async with routing(*shards) as client:
+        added, _ = await client.ask("POST", "/v1/addresses", json={"address": "0x5a"})
+        _, shown = await client.get("/v1/addresses/0x5a")
+        removed, _ = await client.ask("DELETE", "/v1/addresses/0x5a")
+        listed, refusal = await client.get("/v1/addresses")
+
+    assert [added, removed, listed] == [200, 200, 422]
+    assert shown == seen | {
+        "found": 5,
+        "open": 2,
+        "search": search,
+        "passed_over": {"below_minimum": 8, "over_limit": 7, "failed": 2},
+    }
+    assert "?shard=0" in refusal["detail"]
+    for shard in shards:
+        assert shard.paths() == [
+            "POST /v1/addresses",
+            "GET /v1/addresses/0x5a",
+            "DELETE /v1/addresses/0x5a",
+        ]

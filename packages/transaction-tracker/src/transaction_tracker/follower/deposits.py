@@ -20,6 +20,7 @@ from transaction_tracker.domain import (
     Tracked,
     decide,
 )
+from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.sources import (
     ChainSource,
     DepositSource,
@@ -82,7 +83,9 @@ class Deposits:
         open_transactions: The transactions that are not final, and the addresses.
         rules: Which payments become tracked transactions.
         required: What makes their states final, if their address says nothing else.
-        policy: Time limits for transactions in no block.
+        policy: Time limits for transactions in no block, and rules about confirmations.
+        shard: The shard that this service is, if it is one of several. Each of them reads each
+            block, and tracks the deposits whose transactions belong to it.
     """
 
     def __init__(
@@ -92,12 +95,14 @@ class Deposits:
         rules: DepositRules,
         required: Required,
         policy: Policy,
+        shard: Shard | None = None,
     ) -> None:
         self._source = source
         self._open_transactions = open_transactions
         self._rules = rules
         self._required: Required = required
         self._policy = policy
+        self._shard = shard
         # The first block whose transfers no provider sends, and since when.
         self._failing: tuple[str, float] | None = None
 
@@ -161,10 +166,12 @@ class Deposits:
         return found, frozenset(unread)
 
     def _judged(self, paid: Paid) -> BlockDeposits:
-        """Return the payments that reach the minimum, and count the others."""
+        """Return the payments of this shard that reach the minimum, and count the others."""
         kept: dict[str, tuple[Deposit, ...]] = {}
         below: Counter[str] = Counter()
         for transaction, deposits in paid.items():
+            if self._shard is not None and not self._shard.owns(transaction):
+                continue
             accepted = tuple(each for each in deposits if self._rules.accepts(each))
             below.update(each.address for each in deposits if not self._rules.accepts(each))
             if accepted:

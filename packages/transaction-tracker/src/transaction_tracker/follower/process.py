@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from beamish import Continue, GenServer, Ref, process
 from transaction_tracker.domain import DepositRules, Policy, Required
+from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.follower.block_time import BlockTime
 from transaction_tracker.follower.budget import Budget
 from transaction_tracker.follower.deposits import Deposits
@@ -57,6 +58,7 @@ class Follower(GenServer):
         registry: Name of the registry of the trackers.
         rules: Which payments to watched addresses become tracked transactions.
         required: What makes the states of these final, if their address says nothing else.
+        shard: The shard that this service is, if it is one of several.
     """
 
     def __init__(
@@ -73,12 +75,13 @@ class Follower(GenServer):
         registry: str = REGISTRY,
         rules: DepositRules,
         required: Required,
+        shard: Shard | None = None,
     ) -> None:
         self._source = source
         self._poll_interval = poll_interval
         self._records = Records(open_transactions, policy, registry=registry)
         self._status = status
-        deposits = Deposits(source, open_transactions, rules, required, policy)
+        deposits = Deposits(source, open_transactions, rules, required, policy, shard)
         self._walk = Walk(
             source, open_transactions, self._records, status, keep, block_time, deposits
         )

@@ -36,6 +36,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 _MAX_WAIT_SECONDS = 60.0
 _DEFAULT_WAIT_SECONDS = 30.0
 _ENDPOINT = "/v1/endpoints/{id}"
+_ADDRESS = "/v1/addresses/{address}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,9 @@ class Dispatcher:
         yield route("POST", f"{_ENDPOINT}/disable", for_all(everywhere.change_all))
         yield route("POST", f"{_ENDPOINT}/rotate", for_all(everywhere.rotate_secret))
         yield route("POST", f"{_ENDPOINT}/test", self._any)
+        yield route("POST", "/v1/addresses", for_all(everywhere.change_all))
+        yield route("GET", _ADDRESS, for_all(everywhere.read_all, everywhere.address_of))
+        yield route("DELETE", _ADDRESS, for_all(everywhere.remove_everywhere))
         yield route("GET", "/v1/deliveries", for_all(everywhere.read_all, everywhere.deliveries))
         yield route("POST", "/v1/deliveries/resume", for_all(everywhere.change_all))
         yield route("GET", "/v1/tokens", self._any)
@@ -222,6 +226,7 @@ _OF_ONE_SHARD = (
     ("GET", f"{_ENDPOINT}/attempts"),
     ("GET", f"{_ENDPOINT}/dead-letters"),
     ("POST", f"{_ENDPOINT}/redeliver"),
+    ("GET", "/v1/addresses"),
     ("GET", "/v1/alerts"),
     ("GET", "/v1/history"),
     ("GET", "/v1/providers"),

@@ -1,4 +1,4 @@
-"""Requests that concern all shards: webhook endpoints, deliveries, tokens, facts."""
+"""Requests that concern all shards: endpoints, watched addresses, deliveries, tokens, facts."""
 
 import base64
 import hmac
@@ -118,6 +118,18 @@ def endpoint_of(found: Sequence[Any]) -> Any:
         "last_error": last["last_error"],
         "last_error_at": last["last_error_at"],
         "next_attempt_at": min(due, default=None),
+    }
+
+
+def address_of(found: Sequence[Any]) -> Any:
+    """Return a watched address with the deposits of all shards: sums, and the first search."""
+    searches = [each["search"] for each in found if each["search"] is not None]
+    reasons = found[0]["passed_over"]
+    return found[0] | {
+        "found": sum(each["found"] for each in found),
+        "open": sum(each["open"] for each in found),
+        "passed_over": {name: sum(each["passed_over"][name] for each in found) for name in reasons},
+        "search": min(searches, key=lambda search: search["next_block"], default=None),
     }
 
 

@@ -8,6 +8,7 @@ from beamish import Backoff, ChildSpec, DynamicSupervisor, Pid, Registry
 from transaction_tracker.alerts import MAX_PARKED_ALERTS, ServiceView
 from transaction_tracker.api import Following
 from transaction_tracker.domain import MARGIN
+from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.follower import (
     REBROADCASTER,
     UNIT_READER,
@@ -63,6 +64,7 @@ class SourceTree:
         endpoints: The nodes of the chain.
         label: Name of the source in the configuration; ``None`` for the only source.
         rules: Rules by token and amount, of all sources.
+        shard: The shard that the service is, if it is one of several.
         listens: Whether there is an ``on_event`` callback.
 
     Attributes:
@@ -83,9 +85,11 @@ class SourceTree:
         endpoints: tuple[ProviderSettings, ...] = (),
         label: str | None = None,
         rules: Sequence[RuleOptions] = (),
+        shard: Shard | None = None,
         listens: bool = False,
     ) -> None:
         self._options = options
+        self._shard = shard
         self._listens = listens
         self.label: str | None = label
         self._names = ProcessNames.of(label)
@@ -254,6 +258,7 @@ class SourceTree:
             registry=self._names.registry,
             rules=options.addresses.rules,
             required=options.confirmations,
+            shard=self._shard,
             name=self._names.follower,
         )
 
@@ -278,6 +283,7 @@ class SourceTree:
             options.addresses.rules,
             options.confirmations,
             self._policy,
+            self._shard,
         )
         names = self._names
         return [AddressSearcher.child_spec(source, deposits, names.registry, name=names.searcher)]

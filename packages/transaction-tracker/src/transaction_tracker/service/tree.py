@@ -184,6 +184,7 @@ class TransactionTrackerApplication(Application):
         self, source: ChainSource | PolledSource | None, pool: Pool | None
     ) -> tuple[SourceTree, ...]:
         settings, listens = self.settings, self._on_event is not None
+        shard = DatabaseUrl.of(settings.database).shard
         if settings.sources:
             return tuple(
                 SourceTree(
@@ -192,6 +193,7 @@ class TransactionTrackerApplication(Application):
                     endpoints=options.endpoints,
                     label=options.name,
                     rules=settings.rules,
+                    shard=shard,
                     listens=listens,
                 )
                 for options in settings.sources
@@ -203,6 +205,7 @@ class TransactionTrackerApplication(Application):
                 pool=pool,
                 endpoints=settings.endpoints,
                 rules=settings.rules,
+                shard=shard,
                 listens=listens,
             ),
         )
