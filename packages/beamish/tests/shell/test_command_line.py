@@ -169,7 +169,7 @@ def test_tree_prints_the_tree_and_stops_it_in_order(command: Command, target: st
     assert ran.returncode == 0
     assert ran.stderr == ""
     pids = [word for word in ran.stdout.split() if word.startswith("#PID")]
-    assert pids == sorted(pids)
+    assert pids == sorted(pids, key=lambda pid: int(pid.split(".")[1]))
     assert [line.split()[:2] for line in ran.stdout.splitlines()] == [
         ["id", "pid"],
         ["Shop.Supervisor", pids[0]],
