@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientError, ClientSession, web
 from standardwebhooks import Webhook
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 def event(state: str, version: int = 1, **data: Any) -> dict[str, Any]:
     """Return the data of an event."""
-    usual = {"details": None, "expectation": None, "flags": [], "reason": None}
+    usual = {"details": None, "deposits": None, "expectation": None, "flags": [], "reason": None}
     return {"id": TX, "version": version, "state": state} | usual | data
 
 
@@ -248,36 +248,66 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
     found.close()
 
 
-def transfer(token: str = TOKEN, **fields: Any) -> dict[str, Any]:
-    usual = {"index": 0, "standard": "erc20", "token": token, "to": ALICE, "value": "7"}
-    return usual | {"symbol": "USDC", "decimals": 6} | fields
+def deposited(value: str = "5", token: str | None = None, address: str = ALICE) -> Any:
+    return {"address": address, "token": token, "value": value}
 
 
-def test_each_part_of_a_transaction_is_credited_once(exchange: Exchange) -> None:
-    details = paid()["details"] | {"transfers": [transfer(), transfer(index=1, value="1")]}
+def test_each_deposit_of_a_transaction_is_credited_once(exchange: Exchange) -> None:
+    found = [deposited(), deposited("8", TOKEN), deposited("1", address="0x" + "b" * 40)]
 
-    exchange.inbox.take("3", paid(details=details))
-    exchange.inbox.take("4", paid(details=details, version=4))
+    exchange.inbox.take("3", paid(deposits=found))
+    exchange.inbox.take("4", paid(deposits=found, version=4))
 
     assert exchange.balances() == {("alice", "ETH"): 5, ("alice", "USDC"): 8}
 
 
-def test_token_is_known_by_its_contract_not_by_its_symbol(exchange: Exchange) -> None:
-    details = {"to": None, "value_wei": "0", "transfers": [transfer("0x" + "6" * 40)]}
-
-    exchange.inbox.take("3", paid(details=details))
+@pytest.mark.parametrize("found", [None, [], [deposited(token="0x" + "6" * 40)]])
+def test_only_deposits_of_listed_tokens_are_credited(exchange: Exchange, found: Any) -> None:
+    exchange.inbox.take("3", paid(deposits=found))
 
     assert exchange.balances() == {}
+
+
+def test_deposit_is_shown_before_it_is_credited(exchange: Exchange) -> None:
+    exchange.inbox.take("1", event("mined", deposits=[deposited()]))
+
+    assert exchange.states() == {TX: "mined"}
+    assert exchange.balances() == {}
+
+
+async def test_addresses_are_watched_once_also_after_the_service_was_down(
+    exchange: Exchange,
+) -> None:
+    with pytest.raises(ClientError):
+        await exchange.watch()
+    sent: list[Any] = []
+
+    async def watch(request: web.Request) -> web.Response:
+        sent.append(await request.json())
+        return web.json_response({"results": [{"status": "accepted"}]})
+
+    app = web.Application()
+    app.router.add_post("/v1/addresses", watch)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    exchange._api = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    for _ in range(2):
+        await exchange.watch()
+    await runner.cleanup()
+
+    assert sent == [[{"address": ALICE, "metadata": {"customer": "alice"}}]]
 
 
 @pytest.mark.parametrize("back", BACK)
 def test_credit_is_taken_back_once_and_the_account_is_frozen(
     exchange: Exchange, back: dict[str, Any]
 ) -> None:
-    exchange.inbox.take("3", paid())
+    found = paid(deposits=[deposited()])
+    exchange.inbox.take("3", found)
 
     for version in (9, 10):
-        exchange.inbox.take(str(version), paid() | back | {"version": version})
+        exchange.inbox.take(str(version), found | back | {"version": version})
 
     assert exchange.balances() == {("alice", "ETH"): 0}
     assert "alice" in exchange.frozen()
