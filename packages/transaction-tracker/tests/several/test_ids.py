@@ -292,7 +292,8 @@ async def test_id_of_an_unknown_chain_is_not_one_of_a_service_with_colons(
 ) -> None:
     main, _, bank = places.settings.sources
     assert bank.http is not None
-    colons = bank.replace(http=bank.http.model_copy(update={"id_pattern": "[A-Za-z0-9:]{1,99}"}))
+    pattern = "[a-z0-9]+:[0-9]+:[A-Za-z0-9]+"
+    colons = bank.replace(http=bank.http.model_copy(update={"id_pattern": pattern}))
     settings = places.settings.replace(sources=(main, colons))
     async with TransactionTrackerApplication(settings) as application:
         service = Running(application, Client(await Web.url(WEB), session))
@@ -354,3 +355,22 @@ async def test_long_id_of_a_service_with_one_source_is_found_in_one_with_several
         ended = await TransactionTracker.untrack(key)
 
     assert (shown["id"], ended.state) == (key, "untracked")
+
+
+async def test_transaction_of_a_removed_source_is_read_by_its_id_with_the_chain_id(
+    places: Places, session: aiohttp.ClientSession
+) -> None:
+    """The list shows it with this id."""
+    main, other, bank = places.settings.sources
+    async with TransactionTrackerApplication(places.settings.replace(sources=(main, bank))):
+        await TransactionTracker.start(HASH)
+
+    async with TransactionTrackerApplication(places.settings.replace(sources=(other, bank))):
+        url = f"{await Web.url(WEB)}/v1/transactions/eip155:31337:"
+        async with session.get(url + HASH) as response:
+            shown = await response.json()
+        async with session.get(url + "0x" + "cd" * 32) as unknown:
+            pass
+
+    assert (response.status, shown["id"]) == (200, HASH)
+    assert unknown.status == 422

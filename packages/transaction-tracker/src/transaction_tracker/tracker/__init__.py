@@ -15,8 +15,8 @@ from transaction_tracker.tracker.context import (
 )
 from transaction_tracker.tracker.places import (
     Place,
-    locate,
     locate_followed,
+    locate_key,
     place_of,
     place_of_raw,
     place_of_slot,
@@ -39,8 +39,8 @@ __all__ = [
     "TransactionTracker",
     "TransactionUntracked",
     "Until",
-    "locate",
     "locate_followed",
+    "locate_key",
     "place_of",
     "place_of_raw",
     "place_of_slot",

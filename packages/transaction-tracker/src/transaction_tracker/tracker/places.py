@@ -193,6 +193,25 @@ async def locate(text: str) -> tuple[TrackerContext, str]:
     return found[0].context, found[0].given or found[0].id
 
 
+async def locate_key(text: str) -> str:
+    """Return the id of a registered transaction as it was registered, to read what is stored.
+
+    Also of a transaction of a source that is no longer configured, by its id with the chain id.
+
+    Raises:
+        The errors of ``locate``.
+    """
+    try:
+        _, key = await locate(text)
+    except InvalidTransactionError:
+        named = split_caip_id(text)
+        for tracked in await _load([] if named is None else [text, named[1]]):
+            if named is not None and chain_of(tracked.source) == named[0]:
+                return tracked.key
+        raise
+    return key
+
+
 async def locate_followed(text: str) -> tuple[TrackerContext, str]:
     """Return the same as ``locate``, for a request that changes the transaction.
 

@@ -53,7 +53,7 @@ from transaction_tracker.tracker.context import (
     TrackerContext,
     TransactionUntracked,
 )
-from transaction_tracker.tracker.places import locate, locate_followed, places
+from transaction_tracker.tracker.places import locate, locate_followed, locate_key, places
 
 Until = State | Literal["terminal"]
 
@@ -454,7 +454,7 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        _, key = await locate(transaction)
+        key = await locate_key(transaction)
         kept = await Store.run(partial(transaction_page, transaction=key))
         if kept is None:
             raise NotTrackedError(key)

@@ -20,7 +20,7 @@ from transaction_tracker.store import Store
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import events_page
 from transaction_tracker.store.pages import last_position
-from transaction_tracker.tracker import locate
+from transaction_tracker.tracker import locate_key
 
 router: APIRouter = APIRouter(prefix="/v1", tags=["events"])
 
@@ -178,7 +178,7 @@ async def _key(transaction: str | None) -> str | None:
     if transaction is None:
         return None
     try:
-        _, key = await locate(transaction)
+        key = await locate_key(transaction)
     except NotTrackedError:
         return transaction  # it has no events
     return key

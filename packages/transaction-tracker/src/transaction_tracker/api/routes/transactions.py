@@ -51,8 +51,8 @@ from transaction_tracker.store.pages import TransactionRecord, transaction_page
 from transaction_tracker.tracker import (
     TrackerContext,
     TransactionTracker,
-    locate,
     locate_followed,
+    locate_key,
 )
 
 router: APIRouter = APIRouter(prefix="/v1/transactions", tags=["transactions"])
@@ -125,7 +125,7 @@ def _result(item: CheckedItem, stored: Iterator[Tracked]) -> AcceptedItem | Refu
 )
 async def get_transaction(id: Id, api: Api) -> Response:  # noqa: A002 - the path's name
     """Return a transaction with the reason for its state and its history."""
-    _, key = await locate(id)
+    key = await locate_key(id)
     kept = await _kept(key)
     events = await Store.run(partial(last_events, transaction=key, limit=MAX_HISTORY_EVENTS))
     degraded = api.degraded_reason(kept.tracked.source)
@@ -209,7 +209,7 @@ async def wait(
     ] = 30.0,
 ) -> Response:
     """Wait until a transaction is in a state or has ended, and return it."""
-    _, key = await locate(id)
+    key = await locate_key(id)
     seconds = min(timeout, api.options.max_wait_seconds)
     with api.waiters.take():
         kept = await _until(api, request, key, until, seconds)
