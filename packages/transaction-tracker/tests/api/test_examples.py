@@ -100,7 +100,7 @@ async def test_error_responses_name_the_kinds_of_their_path(described: Any) -> N
 
     assert "`not-tracked`, the transaction is not registered" in found["404"]["description"]
     (conflict,) = found["409"]["content"].values()
-    assert conflict["examples"].keys() == {"ended", "ambiguous-id"}
+    assert conflict["examples"].keys() == {"ended", "ambiguous-id", "not-followed"}
     assert "unknown-endpoint" not in json.dumps(found)
 
 

@@ -12,6 +12,7 @@ from transaction_tracker import api
 from transaction_tracker.api.answers import ADMIN, READ, WRITE
 from transaction_tracker.api.routes import ROUTERS
 from transaction_tracker.metrics import Gauges, Metrics, SourceGauges
+from transaction_tracker.metrics.gauges import LeaseGauges
 
 from .support import Client
 
@@ -56,19 +57,22 @@ def test_page_names_the_scope_of_every_route() -> None:
 
 
 def test_page_lists_every_problem_type() -> None:
-    source = "".join(path.read_text() for path in (SOURCE / "api").rglob("*.py"))
-    known = set(re.findall(r'kind="([a-z-]+)"|"([a-z]+-[a-z]+-(?:full|waiters|streams))"', source))
+    files = (path for part in ("api", "router") for path in (SOURCE / part).rglob("*.py"))
+    source = "".join(path.read_text() for path in files)
+    kind = r'(?:kind=|WRONG_SHARD = )"([a-z-]+)"'
+    known = set(re.findall(rf'{kind}|"([a-z]+-[a-z]+-(?:full|waiters|streams))"', source))
 
     # Nothing in the API waits for a tracker in a way that could find it parked.
     assert set(first_cells("Type | Status | Meaning")) == {a or b for a, b in known} - {"parked"}
 
 
 def test_page_lists_every_metric() -> None:
-    others = ("tracked", "alerts", "sources")
+    others = ("tracked", "alerts", "sources", "lease")
     numbers = {one.name: 0 for one in fields(Gauges) if one.name not in others}
     every = Gauges({"pending": 1}, {("disk.low", "warning"): 1}, **numbers)
     paused = {"main": SourceGauges(source_paused=0)}
-    page = Metrics(runtime=False).render(replace(every, sources=paused)).decode()
+    every = replace(every, sources=paused, lease=LeaseGauges(1, 1, 1.0, 1, 0, 1))
+    page = Metrics(runtime=False).render(every).decode()
     known = {
         f"{family.name}_total" if family.type == "counter" else family.name
         for family in text_string_to_metric_families(page)

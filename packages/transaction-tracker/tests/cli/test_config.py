@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from transaction_tracker.cli import main
+from transaction_tracker.follower.address_options import AddressesSection
 from transaction_tracker.settings import Configuration, load
 from transaction_tracker.sources.ethereum.options import ProfileSection
 
@@ -84,13 +85,13 @@ def test_show_prints_every_option(capsys: Captured) -> None:
     lines = capsys.readouterr().out.splitlines()
     known = {line.lstrip("# ").split()[0] for line in lines if line and not line.startswith("[")}
     sections = [info.annotation for info in Configuration.model_fields.values()]
-    sections.append(ProfileSection)
+    sections += [ProfileSection, AddressesSection]
     fields = {
         name
         for section in sections
         if hasattr(section, "model_fields")
         for name in section.model_fields  # type: ignore[union-attr]
-        if name != "profile"
+        if name not in ("profile", "addresses")
     }
     assert known == fields
 

@@ -22,7 +22,9 @@ def test_fix_is_a_command(kind: str) -> None:
 
 
 def test_each_request_in_an_error_has_a_command() -> None:
-    source = "".join(path.read_text() for path in Path(api.__file__).parent.rglob("*.py"))
+    files = Path(api.__file__).parent.rglob("*.py")
+    # Another file repeats them in examples.
+    source = "".join(path.read_text() for path in files if path.name != "problem_kinds.py")
 
     named = re.findall(r"; [^\"\n]*\b(?:GET|POST|PUT|DELETE) /v1[^\"]*\"", source)
 

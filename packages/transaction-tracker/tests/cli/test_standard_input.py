@@ -39,7 +39,7 @@ READERS = sorted(readers())
 
 
 def test_commands_that_read_a_file_are_known() -> None:
-    assert READERS == [("add",), ("import",), ("webhook", "verify")]
+    assert READERS == [("add",), ("address", "import"), ("import",), ("webhook", "verify")]
 
 
 @pytest.mark.parametrize("path", READERS, ids=" ".join)

@@ -51,4 +51,5 @@ def test_watched_addresses_take_at_most_two_requests_per_block(addresses: int) -
     without, found = cost(0), cost(addresses)
 
     print(f"{addresses:,} addresses: {found:.2f} requests per block, {without:.2f} without")
-    assert found - without <= MAX_MORE_REQUESTS
+    # And one for the decimals of the token, whatever the number of blocks.
+    assert round((found - without) * BLOCKS) <= MAX_MORE_REQUESTS * BLOCKS + 1

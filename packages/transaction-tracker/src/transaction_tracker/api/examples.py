@@ -29,6 +29,12 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "a deadline": {"deadline": "2030-01-31T12:00:00Z"},
         "no deadline": {"deadline": None},
     },
+    "watchAddresses": {
+        "one address": {"address": _RECEIVER, "metadata": {"customer": 7}},
+        "several addresses": {
+            "addresses": [{"address": _RECEIVER}, {"address": _SENDER, "confirmations": 30}],
+        },
+    },
     "createEndpoint": {
         "every event": {"url": _URL},
         "final states and alerts": {

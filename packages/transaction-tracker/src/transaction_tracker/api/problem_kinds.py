@@ -7,6 +7,7 @@ from typing import Any
 from transaction_tracker.api.problems import ProblemError, content
 
 _HASH = "0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060"
+_ACCOUNT = "0xefd1c4e33c15e84d505ec1e915cbb933ba4fc30b"
 _REQUEST_ID = "acd6b2ea58a63fd7"
 _OWNER = "http://10.0.0.7:8080"
 
@@ -43,9 +44,11 @@ class ProblemKind:
 
 _TRANSACTIONS = ("/v1/transactions",)
 _TRANSACTION = ("/v1/transactions/",)
+_ADDRESSES = ("/v1/addresses",)
 _ENDPOINTS = ("/v1/endpoints",)
 _TOKENS = ("/v1/tokens",)
-_SOURCES = ("/v1/sources", "/v1/transactions", "/v1/providers")
+_SOURCES = ("/v1/sources", "/v1/transactions", "/v1/providers", "/v1/addresses")
+_ROUTER: tuple[str, ...] = ()  # only a router has it
 _CONFIRMATIONS = "must be a whole number from 1 to 10,000, or 'safe' or 'finalized'"
 _CANDIDATES = [f"eip155:1:{_HASH}", f"eip155:8453:{_HASH}"]
 _AMBIGUOUS = f"{_HASH!r} fits several sources; use one of {', '.join(_CANDIDATES)}"
@@ -73,6 +76,13 @@ KINDS = (
         "the transaction is not registered",
         f"{_HASH} is not tracked; register it with POST /v1/transactions",
         _TRANSACTION,
+    ),
+    ProblemKind(
+        "not-watched",
+        404,
+        "the address is not watched",
+        f"{_ACCOUNT} is not watched; watch it with POST /v1/addresses",
+        _ADDRESSES,
     ),
     ProblemKind(
         "unknown-endpoint",
@@ -116,11 +126,18 @@ KINDS = (
         _TRANSACTION,
     ),
     ProblemKind(
+        "not-followed",
+        409,
+        "the source of the transaction is no longer listed, so it can be read, but not changed",
+        f"the source of {_HASH} is no longer followed: add it to [[sources]] to change it",
+        _TRANSACTION,
+    ),
+    ProblemKind(
         "ambiguous-id",
         409,
         "the id fits several sources; `errors` has the `candidates`",
         _AMBIGUOUS,
-        _TRANSACTIONS,
+        (*_TRANSACTIONS, *_ADDRESSES),
         (
             ("detail", _AMBIGUOUS),
             ("parameter", "id"),
@@ -144,6 +161,21 @@ KINDS = (
         _TOKENS,
     ),
     ProblemKind(
+        "too-many-addresses",
+        409,
+        "the source has 1,000,000 watched addresses",
+        "a source watches at most 1,000,000 addresses",
+        _ADDRESSES,
+    ),
+    ProblemKind(
+        "invalid-search",
+        409,
+        "`from_block` is too far below the last block, too many searches run, or no block has been "
+        "applied yet",
+        "no block has been applied yet: watch the address without from_block, or later",
+        _ADDRESSES,
+    ),
+    ProblemKind(
         "no-admin",
         409,
         "the first token must have the scope `admin`",
@@ -161,6 +193,25 @@ KINDS = (
         415,
         "the body is not uncompressed JSON",
         "send JSON, with the header Content-Type: application/json",
+    ),
+    ProblemKind(
+        "wrong-shard",
+        421,
+        "the transaction belongs to another shard; `errors` names it",
+        "this is shard 0; the transaction belongs to shard 2",
+        _TRANSACTIONS,
+        (("detail", "this is shard 0; the transaction belongs to shard 2"), ("shard", 2)),
+    ),
+    ProblemKind(
+        "invalid-address",
+        422,
+        "not an address that a source can watch",
+        "expected an address: 0x and 40 hexadecimal digits",
+        _ADDRESSES,
+        (
+            ("detail", "expected an address: 0x and 40 hexadecimal digits"),
+            ("parameter", "address"),
+        ),
     ),
     ProblemKind(
         "invalid-transaction",
@@ -228,6 +279,13 @@ KINDS = (
         "another program owns the database; `owner` is its address, if it is known",
         f"this service is a standby: {_OWNER} is the owner; send requests there",
         owner=_OWNER,
+    ),
+    ProblemKind(
+        "shard-unavailable",
+        503,
+        "a router does not reach the owner of a shard",
+        "shard 2 is unavailable: it does not respond",
+        _ROUTER,
     ),
     ProblemKind(
         "not-ready",

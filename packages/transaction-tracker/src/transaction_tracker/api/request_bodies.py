@@ -4,13 +4,13 @@ Plain enough for the generators of clients: each shape is a schema with a name, 
 just true or false.
 """
 
-import copy
 from typing import Any
 
 from pydantic import BaseModel
 
 from transaction_tracker.api.changing import ChangeIn
 from transaction_tracker.api.registering import EXPECT, MAX_ITEMS, RegistrationIn
+from transaction_tracker.api.watching import AddressIn
 
 _REF = "#/components/schemas/"
 # The schema of each way to name a transaction, with its fields and its description.
@@ -23,28 +23,31 @@ _NAMINGS = {
     ),
 }
 _REGISTRATIONS = "RegistrationsIn"
+_ADDRESSES = "AddressesIn"
 _EXPECT = "ExpectIn"
-_ITEMS = {
-    "type": "array",
-    # The schema allows any item: each is checked separately, so that one invalid registration
-    # does not refuse the request.
-    "items": {"anyOf": [*({"$ref": _REF + name} for name in _NAMINGS), {}]},
-    "minItems": 1,
-    "maxItems": MAX_ITEMS,
-}
+
+
+def _items(*names: str) -> dict[str, Any]:
+    """Return the schema of a list of some shapes.
+
+    It allows any item: each is checked separately, so that one that is invalid does not refuse the
+    request.
+    """
+    return {
+        "type": "array",
+        "items": {"anyOf": [*({"$ref": _REF + name} for name in names), {}]},
+        "minItems": 1,
+        "maxItems": MAX_ITEMS,
+    }
 
 
 def schemas() -> dict[str, Any]:
     """Return the schemas by name, for the components of the description."""
     return {
         **{name: _registration(*naming) for name, naming in _NAMINGS.items()},
-        _REGISTRATIONS: {
-            "type": "object",
-            "description": "Transactions to track.",
-            "properties": {"transactions": _ITEMS},
-            "required": ["transactions"],
-            "additionalProperties": False,
-        },
+        _REGISTRATIONS: _list("transactions", "Transactions to track.", *_NAMINGS),
+        AddressIn.__name__: _schema(AddressIn),
+        _ADDRESSES: _list("addresses", "Addresses to watch.", AddressIn.__name__),
         ChangeIn.__name__: _change(),
         _EXPECT: EXPECT,
     }
@@ -53,7 +56,15 @@ def schemas() -> dict[str, Any]:
 def of_registering() -> dict[str, Any]:
     """Return the description of a body with one or more registrations."""
     names = (*_NAMINGS, _REGISTRATIONS)
-    return _body({"oneOf": [*({"$ref": _REF + name} for name in names), copy.deepcopy(_ITEMS)]})
+    return _body({"oneOf": [*({"$ref": _REF + name} for name in names), _items(*_NAMINGS)]})
+
+
+def of_watching() -> dict[str, Any]:
+    """Return the description of a body with one or more addresses."""
+    names = (AddressIn.__name__, _ADDRESSES)
+    return _body(
+        {"oneOf": [*({"$ref": _REF + name} for name in names), _items(AddressIn.__name__)]}
+    )
 
 
 def of_change() -> dict[str, Any]:
@@ -63,6 +74,16 @@ def of_change() -> dict[str, Any]:
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _list(field: str, description: str, *names: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {field: _items(*names)},
+        "required": [field],
+        "additionalProperties": False,
+    }
 
 
 def _registration(fields: tuple[str, ...], description: str) -> dict[str, Any]:
@@ -95,5 +116,6 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema()
     for field in schema["properties"].values():
         field.pop("default", None)
-    schema["properties"]["expect"]["anyOf"][0] = {"$ref": _REF + _EXPECT}
+    if "expect" in schema["properties"]:
+        schema["properties"]["expect"]["anyOf"][0] = {"$ref": _REF + _EXPECT}
     return schema

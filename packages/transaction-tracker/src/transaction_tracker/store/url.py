@@ -45,7 +45,7 @@ class DatabaseUrl:
 
     def __init__(self, url: URL, shard: Shard | None = None) -> None:
         self._url = url
-        self.shard = shard
+        self.shard: Shard | None = shard
         in_file = not self.is_postgresql and url.database not in (None, "", MEMORY)
         self.path: Path | None = Path(url.database or "") if in_file else None
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from beamish import GenServer
-from transaction_tracker.api import cursors
+from transaction_tracker.api import cursors, request_bodies
 from transaction_tracker.api.answers import (
     READ,
     WRITE,
@@ -25,9 +25,8 @@ from transaction_tracker.api.answers import (
 from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.models import Next, Time, rfc3339
 from transaction_tracker.api.problems import ErrorDetail, ProblemError
-from transaction_tracker.api.registering import ADDRESS_PATTERN, MAX_ITEMS, read_items
+from transaction_tracker.api.registering import ADDRESS_PATTERN, read_items
 from transaction_tracker.api.watching import (
-    AddressIn,
     CheckedAddress,
     RefusedAddress,
     WatchedItem,
@@ -120,25 +119,12 @@ class AddressPage:
     next: Next
 
 
-def _body() -> dict[str, Any]:
-    # The schema allows any item: each is checked separately, as for transactions.
-    many = {"type": "array", "items": {}, "minItems": 1, "maxItems": MAX_ITEMS}
-    wrapped = {
-        "type": "object",
-        "properties": {"addresses": many},
-        "required": ["addresses"],
-        "additionalProperties": False,
-    }
-    schema = {"oneOf": [AddressIn.model_json_schema(), many, wrapped]}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 @router.post(
     "",
     operation_id="watchAddresses",
     dependencies=[WRITE],
     responses={200: shows(WatchResults, "Result of each address."), **with_body(404)},
-    openapi_extra=_body(),
+    openapi_extra=request_bodies.of_watching(),
 )
 async def watch(request: Request, api: Api) -> Response:
     """Watch one address, or up to 10,000: each payment to it becomes a tracked transaction.
