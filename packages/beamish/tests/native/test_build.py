@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
@@ -14,8 +15,9 @@ from .conftest import MAX_SECONDS, PACKAGE
 
 pytestmark = pytest.mark.native
 
+VERSION = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["version"]
 Build = Callable[..., tuple[Path, str]]
-PURE = "beamish-0.1.0-py3-none-any.whl"
+PURE = f"beamish-{VERSION}-py3-none-any.whl"
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_wheel_has_the_core_of_its_interpreter(build: Build) -> None:
     wheel, _ = build()
 
     tag = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-    assert wheel.name.startswith(f"beamish-0.1.0-{tag}-{tag}-")
+    assert wheel.name.startswith(f"beamish-{VERSION}-{tag}-{tag}-")
     assert len(cores(wheel)) == 1
 
 

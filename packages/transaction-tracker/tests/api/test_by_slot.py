@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from transaction_tracker import EthereumSource
-from transaction_tracker.api.registering import CheckedItem, check_items, read_items
+from transaction_tracker.api.items import read_items
+from transaction_tracker.api.registering import CheckedItem, check_items
 from transaction_tracker.domain import MAX_NONCE
 from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker import TrackerContext

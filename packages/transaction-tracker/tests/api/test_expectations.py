@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from transaction_tracker.api.registering import CheckedItem, check_items, read_items
+from transaction_tracker.api.items import read_items
+from transaction_tracker.api.registering import CheckedItem, check_items
 from transaction_tracker.delivery import payload
 from transaction_tracker.domain import (
     Difference,

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from transaction_tracker.api.fields import ADDRESS_PATTERN, AMOUNT_PATTERN, RAW_PATTERN
 from transaction_tracker.api.guard import Guard
-from transaction_tracker.api.registering import ADDRESS_PATTERN, AMOUNT_PATTERN, RAW_PATTERN
 from transaction_tracker.api.validation import FORMS
 from transaction_tracker.sources.ethereum import fields
 

@@ -8,13 +8,9 @@ import pytest
 
 from transaction_tracker import TransactionTracker
 from transaction_tracker.api import registering
-from transaction_tracker.api.registering import (
-    MAX_ITEMS,
-    MAX_METADATA_BYTES,
-    check_items,
-    read_items,
-)
-from transaction_tracker.domain import Registration
+from transaction_tracker.api.items import MAX_ITEMS, read_items
+from transaction_tracker.api.registering import check_items
+from transaction_tracker.domain import MAX_METADATA_BYTES, Registration
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker import TrackerContext

@@ -4,18 +4,17 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
-from transaction_tracker.api.problems import ProblemError, parsed
-from transaction_tracker.api.registering import (
+from transaction_tracker.api.fields import (
     EXPECT,
     Confirmations,
     Deadline,
-    InvalidFieldError,
     checked_deadline,
     checked_expectation,
     checked_metadata,
     checked_required,
-    faults,
 )
+from transaction_tracker.api.items import InvalidFieldError, faults
+from transaction_tracker.api.problems import ProblemError, parsed
 from transaction_tracker.domain import UNCHANGED, RegistrationChange
 from transaction_tracker.tracker import TrackerContext
 

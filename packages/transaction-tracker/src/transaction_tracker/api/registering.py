@@ -1,44 +1,45 @@
 """Parse and check the registrations of a request."""
 
 import asyncio
-import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
-import orjson
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
-    ValidatorFunctionWrapHandler,
     WithJsonSchema,
-    WrapValidator,
     model_validator,
 )
 
-from transaction_tracker.api.problems import ErrorDetail, ProblemError, parsed
-from transaction_tracker.api.validation import described
+from transaction_tracker.api.fields import (
+    ADDRESS_PATTERN,
+    EXPECT,
+    RAW_PATTERN,
+    Confirmations,
+    Deadline,
+    checked_deadline,
+    checked_expectation,
+    checked_metadata,
+    whole,
+)
+from transaction_tracker.api.items import InvalidFieldError, RequestItems, ambiguous, faults
+from transaction_tracker.api.problems import ErrorDetail
 from transaction_tracker.domain import (
-    MAX_CONFIRMATIONS,
     MAX_ID_CHARACTERS,
-    MAX_METADATA_BYTES,
     MAX_NONCE,
     MAX_RAW_BYTES,
     AmbiguousIdError,
-    Expectation,
     InvalidTransactionError,
     Registration,
     Required,
     RequiredBy,
     State,
-    Tag,
     Transaction,
 )
 from transaction_tracker.tracker import (
@@ -49,85 +50,8 @@ from transaction_tracker.tracker import (
     place_of_slot,
     registered_places,
 )
-from transaction_tracker.tracker.expectations import FIELDS, InvalidExpectationError
 
-MAX_ITEMS = 10_000
 MAX_EXPIRY_SECONDS = 10 * 365 * 86_400.0
-MAX_DEADLINE = datetime(9999, 1, 1, tzinfo=UTC)
-
-# Checked by a pattern, because pydantic also accepts numbers and dates without a time.
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-# For the description alone: ``tracker.expectations`` checks the fields, as it does in Python.
-RAW_PATTERN = "^0x([0-9a-fA-F]{2})+$"
-ADDRESS_PATTERN = "^0x[0-9a-f]{40}$"
-AMOUNT_PATTERN = "^[0-9]{1,77}$"
-_ADDRESS = {
-    "type": "string",
-    "pattern": ADDRESS_PATTERN,
-    "description": "Address in lower case, or with a valid checksum (EIP-55).",
-}
-_AMOUNT = {
-    "type": "string",
-    "pattern": AMOUNT_PATTERN,
-    "description": "Amount in the smallest unit of the coin (wei) or the token, as decimal text.",
-}
-EXPECT: dict[str, Any] = {
-    "type": "object",
-    "description": "What a payment must be: at least one of these fields.",
-    "properties": {
-        "from": _ADDRESS,
-        "to": _ADDRESS,
-        "value": _AMOUNT,
-        "min_value": _AMOUNT,
-        "token": _ADDRESS
-        | {
-            "description": "Contract of a token. The amount is then the sum of its transfers to "
-            "`to`, which is required."
-        },
-    },
-    "additionalProperties": False,
-    # `token` alone is not enough, and needs `to`.
-    "minProperties": 1,
-    "not": {"required": ["value", "min_value"]},
-    "dependentRequired": {"token": ["to"]},
-}
-
-
-def _rfc3339(value: Any) -> Any:
-    if not (isinstance(value, str) and _TIME.fullmatch(value)):
-        raise ValueError("expected an RFC 3339 time such as 2030-01-31T12:00:00Z")
-    return value
-
-
-# A time of a request, with its time zone. Pydantic alone also accepts numbers.
-TimeIn = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
-
-
-def whole(value: Any) -> Any:
-    """Convert 12.0 to 12: JSON has one kind of number, and some writers add the point."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _confirmations(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """Check the confirmations, with one message for a number and for a tag."""
-    try:
-        return check(value)
-    except ValidationError:
-        names = " or ".join(repr(tag) for tag in get_args(Tag))
-        raise ValueError(
-            f"must be a whole number from 1 to {MAX_CONFIRMATIONS:,}, or {names}"
-        ) from None
-
-
-Confirmations: TypeAlias = Annotated[
-    Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS), BeforeValidator(whole)] | Tag | None,
-    WrapValidator(_confirmations),
-]
-Deadline: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None
-
-
 # Stands for a field that is missing: null is not one of its values.
 _MISSING = ""
 _NO_NONCE = -1
@@ -234,18 +158,6 @@ class RegistrationResults:
     results: list[AcceptedItem | RefusedItem]
 
 
-class InvalidFieldError(ValueError):
-    """A field of a registration is invalid.
-
-    Attributes:
-        place: JSON pointer to the field, without the leading slash.
-    """
-
-    def __init__(self, message: str, place: str) -> None:
-        super().__init__(message)
-        self.place = place
-
-
 @dataclass(frozen=True, slots=True)
 class CheckedItem:
     """One checked registration of a request: valid, or with errors.
@@ -261,55 +173,6 @@ class CheckedItem:
     registration: Registration | None
     errors: tuple[dict[str, Any], ...] = ()
     is_ambiguous: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RequestItems:
-    """The registrations of a request, not yet checked.
-
-    Attributes:
-        items: The registrations.
-        place: JSON pointer to the list; ``None`` if the body is a single registration.
-    """
-
-    items: list[Any]
-    place: str | None
-
-    def pointers(self) -> Iterable[str]:
-        """Return the JSON pointer of each item, as a URI fragment."""
-        if self.place is None:
-            return ["#"]
-        return [f"{self.place}/{number}" for number in range(len(self.items))]
-
-
-def read_items(
-    body: bytes, member: str = "transactions", noun: str = "registrations"
-) -> RequestItems:
-    """Return the registrations of a body.
-
-    Args:
-        body: The body.
-        member: Name of the member that contains a list.
-        noun: What the list contains, for errors.
-
-    Raises:
-        ProblemError: The body is not JSON, has none of the three shapes, or has too many items.
-    """
-    content = parsed(body)
-    if isinstance(content, dict) and member not in content:
-        return RequestItems([content], None)
-    place = f"#/{member}" if isinstance(content, dict) else "#"
-    items = content.pop(member) if isinstance(content, dict) else content
-    if not isinstance(items, list) or (isinstance(content, dict) and content):
-        raise _bad(f'expected one object, a list of {noun}, or {{"{member}": [...]}}', "#")
-    if not 1 <= len(items) <= MAX_ITEMS:
-        raise _bad(f"expected 1 to {MAX_ITEMS:,} {noun}, got {len(items):,}", place)
-    return RequestItems(items, place)
-
-
-def _bad(detail: str, pointer: str) -> ProblemError:
-    fault = {"detail": detail, "pointer": pointer}
-    return ProblemError(422, detail, kind="invalid-request", errors=[fault])
 
 
 async def check_items(
@@ -447,73 +310,9 @@ def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> fl
     return None if seconds is None else now + seconds
 
 
-def checked_metadata(metadata: dict[str, Any]) -> str:
-    """Return metadata as JSON, or raise ``InvalidFieldError`` if it is too long."""
-    text = orjson.dumps(metadata)
-    if len(text) > MAX_METADATA_BYTES:
-        detail = f"expected up to {MAX_METADATA_BYTES:,} bytes, got {len(text):,}"
-        raise InvalidFieldError(detail, "metadata")
-    return text.decode()
-
-
-def checked_required(confirmations: Required | None, context: TrackerContext) -> Required:
-    """Return the requirement, or raise ``InvalidFieldError`` if the chain lacks the tag."""
-    try:
-        return context.requirement(confirmations)
-    except ValueError as error:
-        raise InvalidFieldError(str(error), "confirmations") from None
-
-
-def checked_expectation(
-    expect: dict[str, Any] | None, context: TrackerContext
-) -> Expectation | None:
-    """Return an expectation, or raise ``InvalidFieldError``."""
-    for name, value in (expect or {}).items():
-        if name in FIELDS and isinstance(value, int | float):
-            detail = f"expected text, because JSON numbers are not exact; got {value}"
-            raise InvalidFieldError(detail, f"expect/{_escaped(name)}")
-    try:
-        return context.expectation(expect)
-    except InvalidExpectationError as error:
-        place = "expect" if error.field is None else f"expect/{_escaped(error.field)}"
-        raise InvalidFieldError(str(error), place) from None
-
-
-def checked_deadline(deadline: datetime) -> float:
-    """Return a deadline in Unix seconds, or raise ``InvalidFieldError``."""
-    seconds = min(deadline, MAX_DEADLINE).timestamp()
-    if seconds <= 0:
-        raise InvalidFieldError("expected a time after 1970-01-01", "deadline")
-    return seconds
-
-
 def _refused(given: str | None, detail: str, pointer: str) -> CheckedItem:
     return CheckedItem(given, None, ({"detail": detail, "pointer": pointer},))
 
 
 def _ambiguous(given: str | None, error: AmbiguousIdError, pointer: str) -> CheckedItem:
     return CheckedItem(given, None, (ambiguous(error, pointer),), is_ambiguous=True)
-
-
-def ambiguous(error: AmbiguousIdError, pointer: str) -> dict[str, Any]:
-    """Return the error of an id that fits several sources, with the candidates."""
-    return {"detail": str(error), "pointer": pointer, "candidates": list(error.candidates)}
-
-
-def faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:
-    """Return the errors of a model, each with the JSON pointer to its field."""
-    # Without the input, which can be long or secret.
-    found = error.errors(include_url=False, include_input=False)
-    return [
-        {"detail": described(each), "pointer": "/".join((pointer, *_steps(each["loc"])))}
-        for each in found
-    ]
-
-
-def _steps(location: Sequence[str | int]) -> list[str]:
-    # Further parts are branches of a union, such as confirmations/int, not steps in the body.
-    return [_escaped(str(step)) for step in location[:1]]
-
-
-def _escaped(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")

@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from transaction_tracker.api.changing import ChangeIn
-from transaction_tracker.api.registering import EXPECT, MAX_ITEMS, RegistrationIn
+from transaction_tracker.api.fields import EXPECT
+from transaction_tracker.api.items import MAX_ITEMS
+from transaction_tracker.api.registering import RegistrationIn
 from transaction_tracker.api.watching import AddressIn
 
 _REF = "#/components/schemas/"

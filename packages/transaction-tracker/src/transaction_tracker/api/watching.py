@@ -7,18 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from transaction_tracker.api.problems import ErrorDetail
-from transaction_tracker.api.registering import (
+from transaction_tracker.api.fields import (
     ADDRESS_PATTERN,
     Confirmations,
-    InvalidFieldError,
-    RequestItems,
-    ambiguous,
     checked_metadata,
     checked_required,
-    faults,
     whole,
 )
+from transaction_tracker.api.items import InvalidFieldError, RequestItems, ambiguous, faults
+from transaction_tracker.api.problems import ErrorDetail
 from transaction_tracker.domain import MAX_BLOCK_NUMBER, AddressToWatch, AmbiguousIdError
 from transaction_tracker.tracker import TrackerContext
 from transaction_tracker.tracker.addresses import (

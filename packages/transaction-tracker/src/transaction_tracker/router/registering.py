@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from transaction_tracker.api.answers import answer
-from transaction_tracker.api.registering import RequestItems, read_items
+from transaction_tracker.api.items import RequestItems, read_items
 from transaction_tracker.api.sharded import WRONG_SHARD, shard_of
 from transaction_tracker.router.shard_client import (
     ShardRequest,

@@ -82,7 +82,7 @@ class Shards:
             if not elsewhere(last):
                 return last
         if missing is not None or last is None:
-            raise missing or ShardUnavailableError(self.map.count, "there is no such shard")
+            raise missing or ShardUnavailableError(self.map.count, "the router does not know it")
         return last
 
     async def of(self, transaction: str, request: ShardRequest) -> ShardResponse:

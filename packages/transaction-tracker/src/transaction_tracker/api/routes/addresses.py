@@ -23,9 +23,10 @@ from transaction_tracker.api.answers import (
     with_body,
 )
 from transaction_tracker.api.context import ApiContext
+from transaction_tracker.api.fields import ADDRESS_PATTERN
+from transaction_tracker.api.items import read_items
 from transaction_tracker.api.models import Next, Time, rfc3339
 from transaction_tracker.api.problems import ErrorDetail, ProblemError
-from transaction_tracker.api.registering import ADDRESS_PATTERN, read_items
 from transaction_tracker.api.watching import (
     CheckedAddress,
     RefusedAddress,

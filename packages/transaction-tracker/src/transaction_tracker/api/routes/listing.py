@@ -18,8 +18,8 @@ from transaction_tracker.api.cursors import (
     place_at,
     transaction_at,
 )
+from transaction_tracker.api.fields import TimeIn
 from transaction_tracker.api.models import TransactionPage, TransactionPageWithCursors
-from transaction_tracker.api.registering import TimeIn
 from transaction_tracker.api.routes.transactions import current_view
 from transaction_tracker.api.validation import SEARCH_PATTERN
 from transaction_tracker.domain import Flag, State

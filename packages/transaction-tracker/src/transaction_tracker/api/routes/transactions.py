@@ -23,6 +23,7 @@ from transaction_tracker.api.answers import (
 )
 from transaction_tracker.api.changing import read_change
 from transaction_tracker.api.context import ApiContext
+from transaction_tracker.api.items import read_items
 from transaction_tracker.api.models import (
     TransactionDetail,
     TransactionView,
@@ -37,7 +38,6 @@ from transaction_tracker.api.registering import (
     RefusedItem,
     RegistrationResults,
     check_items,
-    read_items,
 )
 from transaction_tracker.api.sharded import WRONG_SHARD, refuse_misplaced, shard_of
 from transaction_tracker.api.waiting import disconnected, first
