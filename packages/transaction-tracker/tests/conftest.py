@@ -17,6 +17,15 @@ from .figures import FIGURES
 from .postgres import Postgres, running
 
 
+@pytest.fixture(autouse=True)
+def default_database_is_not_used() -> Iterator[None]:
+    """Fail if a test uses the default database: tests that run at the same time would share it."""
+    default = Path("transactions.db")
+    before = default.exists()
+    yield
+    assert default.exists() == before, "the test needs a database of its own"
+
+
 @pytest.fixture
 async def clock() -> Clock:
     """The clock of the test's event loop, which the test can advance."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from transaction_tracker import Settings, TransactionTrackerApplication
@@ -27,8 +27,8 @@ async def described(client: Client) -> Any:
     return (await client.get("/openapi.json")).json
 
 
-def validator(described: Any, schema: Any) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(schema | {"components": described["components"]})
+def validator(described: Any, schema: Any) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(schema | {"components": described["components"]})
 
 
 def media_types(described: Any) -> dict[str, Any]:

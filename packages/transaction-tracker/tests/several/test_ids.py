@@ -231,7 +231,11 @@ async def test_only_source_accepts_ids_with_its_chain_id(
 ) -> None:
     tx = submit(places.main)
     settings = Settings(
-        places.main.url, confirmations=2, poll_interval=0.01, web=WebOptions(port=0)
+        places.main.url,
+        confirmations=2,
+        poll_interval=0.01,
+        database=places.database,
+        web=WebOptions(port=0),
     )
     async with TransactionTrackerApplication(settings) as application:
         service = Running(application, Client(await Web.url(WEB), session))
