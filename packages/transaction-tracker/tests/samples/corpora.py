@@ -16,6 +16,7 @@ from typing import Any
 from transaction_tracker.sources import MalformedError
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.profiles import profile_of
+from transaction_tracker.sources.ethereum.transfers import read_logs
 
 _TRANSACTION_FIELDS = {"hash", "nonce", "from", "gas"}
 _DECODER = json.JSONDecoder()
@@ -109,6 +110,10 @@ def _read_one(reading: Reading, path: str, kind: str, value: Any, chain_id: int 
                 decode.found(value, profile)
             case "receipt":
                 decode.receipt(value, profile)
+            case "log":
+                _, malformed = read_logs([value]) or ((), 1)
+                if malformed:
+                    raise MalformedError("a log that names a transfer and is none")
     except MalformedError as error:
         reading.refused.append((path, kind, str(error)))
 
