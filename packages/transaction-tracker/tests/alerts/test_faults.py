@@ -66,7 +66,16 @@ def test_source_without_a_readable_response_is_unknown() -> None:
     starting = replace(NOTHING, service=replace(WORKS, verdict=Verdict("starting", "no response")))
 
     assert symptoms(starting, DEFAULTS) == []
-    assert unknown(starting) == {"source.halted", "source.lagging"}
+    assert unknown(starting) == {("source.halted", SOURCE), ("source.lagging", SOURCE)}
+
+
+def test_source_that_starts_leaves_the_alerts_of_other_sources_alone() -> None:
+    starting = replace(WORKS, source="gnosis", verdict=Verdict("starting", "no response"))
+
+    assert unknown(replace(NOTHING, others=[starting])) == {
+        ("source.halted", "gnosis"),
+        ("source.lagging", "gnosis"),
+    }
 
 
 def test_alert_of_a_source_outlasts_the_limit_of_the_verdict() -> None:

@@ -36,7 +36,7 @@ class Story:
         self,
         seconds: float,
         *symptoms: Symptom,
-        unknown: frozenset[AlertKind] = frozenset(),
+        unknown: frozenset[AlertKind | AlertKey] = frozenset(),
         holds: dict[AlertKey, float] | None = None,
     ) -> list[tuple[str, str]]:
         """Evaluate after some seconds; return the kinds and changes that this evaluation tells."""
@@ -168,6 +168,17 @@ def test_alert_of_an_unknown_kind_stays_as_it_is() -> None:
     assert story.pass_time(10_000, unknown=frozenset({"disk.low"})) == []
     assert story.pass_time(10_000) == []
     assert story.pass_time(60) == [("disk.low", "cleared")]
+
+
+def test_alert_with_an_unknown_key_stays_and_others_of_its_kind_are_cleared() -> None:
+    known = replace(FULL, subject="other")
+    story = Story()
+    story.pass_time(0, FULL, known)
+
+    unknown = frozenset({FULL.key})
+    assert story.pass_time(10_000, unknown=unknown) == []
+    assert story.pass_time(60, unknown=unknown) == [("disk.low", "cleared")]
+    assert [alert.key for alert in story.watches.active] == [FULL.key]
 
 
 def test_fault_can_have_a_longer_while() -> None:

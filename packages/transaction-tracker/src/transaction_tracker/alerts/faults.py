@@ -80,15 +80,16 @@ class Observed:
         return (self.service, *self.others)
 
 
-def unknown(observed: Observed) -> frozenset[AlertKind]:
-    """Return the kinds of faults about which nothing is known."""
-    kinds: set[AlertKind] = set()
-    if any(source.verdict.state == "starting" for source in observed.sources):
-        # After a restart, the follower must first reach the limit again.
-        kinds |= {"source.halted", "source.lagging"}
+def unknown(observed: Observed) -> frozenset[AlertKind | AlertKey]:
+    """Return the faults about which nothing is known: whole kinds, and those of one source."""
+    found: set[AlertKind | AlertKey] = set()
+    for source in observed.sources:
+        if source.verdict.state == "starting":
+            # After a restart, the follower must first reach the limit again.
+            found |= {("source.halted", source.source), ("source.lagging", source.source)}
     if observed.database is None:
-        kinds |= {"finality_violation", "outbox.stalled", "endpoint.failing"}
-    return frozenset(kinds)
+        found |= {"finality_violation", "outbox.stalled", "endpoint.failing"}
+    return frozenset(found)
 
 
 def holds(observed: Observed) -> dict[AlertKey, float]:

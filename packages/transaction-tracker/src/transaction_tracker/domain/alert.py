@@ -186,7 +186,10 @@ class Watches:
         return cls({alert.key: Watch(now, alert.since, alert=alert) for alert in alerts})
 
     def after(
-        self, symptoms: Iterable[Symptom], unknown: Collection[AlertKind], moment: AlertMoment
+        self,
+        symptoms: Iterable[Symptom],
+        unknown: Collection[AlertKind | AlertKey],
+        moment: AlertMoment,
     ) -> tuple["Watches", tuple[Alert, ...]]:
         """Return the watches after an evaluation, and the alerts that changed.
 
@@ -196,7 +199,7 @@ class Watches:
 
         Args:
             symptoms: All faults that are observed now.
-            unknown: Kinds about which nothing is known now: their alerts stay as they are.
+            unknown: Kinds and keys about which nothing is known now: their alerts stay as they are.
             moment: The time.
         """
         watches: dict[AlertKey, Watch] = {}
@@ -206,7 +209,7 @@ class Watches:
             watch, symptom = self.by_key.get(key), seen.get(key)
             if symptom is not None:
                 watch = _observed(watch, symptom, moment)
-            elif watch is not None and key[0] not in unknown:
+            elif watch is not None and key not in unknown and key[0] not in unknown:
                 watch = _absent(watch, moment)
             if watch is None:
                 continue
