@@ -155,6 +155,16 @@ def test_rules_report_every_alert_of_the_service() -> None:
     assert all(f'alerts_active{{severity="{severity}"}}' in text for severity in SEVERITIES)
 
 
+def test_rules_about_owners_look_at_each_job_by_itself() -> None:
+    standby = [rule["expr"] for rule in rules() if "lease" in rule["expr"]]
+
+    assert len(standby) == 4
+    for expression in standby:
+        sums = re.findall(r"\b(?:sum|count|max|min)\b(?: by \((\w+)\))?", expression)
+        assert set(sums) <= {"job"}, expression
+        assert "on ()" not in expression
+
+
 def test_brackets_of_expressions_match() -> None:
     for expression in expressions():
         for opening, closing in ("()", "{}", "[]"):
