@@ -1,11 +1,11 @@
 """Facts about the open transactions, from the blocks and the answers of a source."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import (
     TAGS,
     Agenda,
@@ -197,7 +197,7 @@ class Evidence:
         first = self._buried(block.link.ref, chain)
         facts = {key: (*observations, first) for key, observations in facts.items()}
         facts = self._depth(chain) | facts
-        return await self._endings.cleared(facts, chain, _now(), self._opinion)
+        return await self._endings.cleared(facts, chain, loop_time(), self._opinion)
 
     async def of_paying(self, block: FetchedBlock, paying: Collection[str]) -> dict[str, Included]:
         """Return the facts about transactions of a block that pay watched addresses.
@@ -229,8 +229,8 @@ class Evidence:
 
     async def of_depth(self, chain: KeptChain) -> Facts:
         """Return the facts that follow from the confirmations and the tags of blocks."""
-        facts = self._depth(chain) if self._endings.is_due(chain, _now()) else {}
-        return await self._endings.cleared(facts, chain, _now())
+        facts = self._depth(chain) if self._endings.is_due(chain, loop_time()) else {}
+        return await self._endings.cleared(facts, chain, loop_time())
 
     async def of_transactions(
         self,
@@ -276,7 +276,7 @@ class Evidence:
             if found or isinstance(answer, Unused):
                 facts[key] = found
         facts |= await self._shown_by_blocks(ours - answers.keys(), chain)
-        facts = await self._endings.cleared(facts, chain, _now())
+        facts = await self._endings.cleared(facts, chain, loop_time())
         return LookUpFacts(facts, old.doubts, old.being_proven)
 
     async def _shown_by_blocks(self, keys: Collection[str], chain: KeptChain) -> Facts:
@@ -497,7 +497,3 @@ class Evidence:
             return ()
         included = await self._included(key, found, block.link.ref, outcomes[taker])
         return () if included is None else (included, buried)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from beamish import Continue, GenServer, Ref, process
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import DepositRules, Policy, Required
 from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.follower.block_time import BlockTime
@@ -141,7 +142,7 @@ class Follower(GenServer):
                 super().handle_info(message)
 
     async def _poll(self) -> None:
-        asked_at = _now()
+        asked_at = loop_time()
         try:
             delay = 0.0 if await self._advance() else self._seconds_until_due(asked_at)
             self._outage.over()
@@ -181,7 +182,7 @@ class Follower(GenServer):
         self._block_time.found(tip.number, asked_at, announced=hint is not None)
         # A node can announce a head before it can return it.
         announced_another = hint is not None and hint.hash != tip.hash
-        return self._poll_interval if announced_another else self._block_time.delay(_now())
+        return self._poll_interval if announced_another else self._block_time.delay(loop_time())
 
     async def _ask_about_new(self) -> None:
         # Without a block, the height that a provider must have reached is unknown. During an
@@ -205,7 +206,3 @@ class Follower(GenServer):
         if self._next_poll is not None:
             process.cancel_timer(self._next_poll)
         self._next_poll = process.send_after(self.pid, Poll(), seconds)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

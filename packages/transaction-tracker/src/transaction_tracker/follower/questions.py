@@ -1,11 +1,11 @@
 """Questions about single transactions: new ones, others in turn, and those with a deadline."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Collection
 
 from beamish import telemetry
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import (
     TAGS,
     Absent,
@@ -109,7 +109,7 @@ class Questions:
 
     async def new(self, chain: KeptChain) -> None:
         """Ask about new transactions, at most one look-up of them."""
-        await self._ask(self._records.sweep.take_fresh(_now(), _MAX_NEW), chain, at_once=False)
+        await self._ask(self._records.sweep.take_fresh(loop_time(), _MAX_NEW), chain, at_once=False)
 
     async def due(self, chain: KeptChain) -> None:
         """Ask about the transactions whose turn has come, in one request.
@@ -118,11 +118,11 @@ class Questions:
         request.
         """
         self._review()
-        ids = self._records.sweep.take_due(_now(), self._batch_limit(self._each_sweep))
+        ids = self._records.sweep.take_due(loop_time(), self._batch_limit(self._each_sweep))
         await self._ask(ids, chain, at_once=True)
         telemetry.execute(
             ("transaction_tracker", "sweep"),
-            {"asked": len(ids), "age_seconds": self._records.sweep.age(_now())},
+            {"asked": len(ids), "age_seconds": self._records.sweep.age(loop_time())},
             {"source": self._source.name},
         )
 
@@ -328,13 +328,13 @@ class Questions:
         Raises:
             SourceError: The search must be repeated later.
         """
-        blocked = self._searches.blocked(key, _now())
+        blocked = self._searches.blocked(key, loop_time())
         if blocked is not None:
             raise RateLimitedError(blocked)
         try:
             found = await self._evidence.of_winner(key, slots, chain)
         except RateLimitedError as error:
-            if self._searches.failed(key, str(error), _now()):
+            if self._searches.failed(key, str(error), loop_time()):
                 return ()  # the result if no provider has the old state that the search needs
             raise
         self._searches.forget(key)
@@ -379,7 +379,3 @@ def _vanished(consensus: Consensus, height: int, now: float) -> Vanished:
 
 def _is_late(tracked: Tracked) -> bool:
     return tracked.deadline is not None and time.time() >= tracked.deadline
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from beamish import telemetry
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import BlockRef, Event, KeptChain, Link, Orphaned, RecentSlots, Tag
 from transaction_tracker.follower.branches import Branches
 from transaction_tracker.follower.deposits import Deposits, PathDeposits, count_deposits
@@ -119,7 +120,7 @@ class Walk:
     async def _is_ignored(self, head: Link) -> bool:
         """Return whether no block must be applied or undone because of this head."""
         tip = self.chain.tip
-        self._branches.showed(head, self.chain, _now())
+        self._branches.showed(head, self.chain, loop_time())
         if self._is_left([head]):
             return True
         if tip is None or head.number > tip.number:
@@ -137,7 +138,7 @@ class Walk:
     def _is_left(self, links: Sequence[Link]) -> bool:
         """Return whether blocks on the way to a head are on a branch that was left."""
         patience = GRACE_BLOCKS * self._block_time()
-        return self._branches.is_left(links, self.chain, _now(), patience)
+        return self._branches.is_left(links, self.chain, loop_time(), patience)
 
     async def _apply_depth(self) -> None:
         """Decide ends that need no new block: by a tag of the chain, or held back before."""
@@ -355,7 +356,7 @@ class Walk:
         for block in blocks:
             self._status.applied(block.link.ref)
             self._recent.push(block.link, block.slots)
-            self._branches.applied(block.link, _now())
+            self._branches.applied(block.link, loop_time())
             count_unreadable(block)
             await self._measure(block, hits if block is last else set(), seen_at, started)
         return True
@@ -387,7 +388,3 @@ class Walk:
     def _reorganised(self, depth: int) -> None:
         facts = {"source": self._source.name}
         telemetry.execute(("transaction_tracker", "reorg"), {"depth": depth}, facts)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

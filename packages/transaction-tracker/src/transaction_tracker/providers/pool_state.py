@@ -1,11 +1,11 @@
 """State of a pool: its providers, the chain that they must be on, and the followed provider."""
 
-import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from beamish import GenServer
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.providers import events
 from transaction_tracker.providers.choice import (
@@ -118,7 +118,7 @@ class PoolState:
 
     def set_chain(self, chain: KeptChain) -> None:
         """Store the followed chain after a change, and compare all providers with it."""
-        self.chain, now = chain, _now()
+        self.chain, now = chain, loop_time()
         for endpoint in self.endpoints:
             endpoint.compare(chain, now)
 
@@ -162,7 +162,7 @@ class PoolState:
             part = block_part(request)
             if isinstance(result, SourceError):
                 if part == "head" and isinstance(result, MalformedError):
-                    endpoint.unreadable_head_at = _now()
+                    endpoint.unreadable_head_at = loop_time()
                 endpoint.health.record_error(error_class(result))
                 endpoint.last_error = str(result)
             elif result is not None and part is not None:
@@ -176,14 +176,14 @@ class PoolState:
         except MalformedError:
             return  # the caller gets the raw result, and handles it
         if isinstance(head, int):
-            self.record_head(endpoint, head, _now())
+            self.record_head(endpoint, head, loop_time())
         elif head is not None:
-            self.record_link(endpoint, head, _now())
+            self.record_link(endpoint, head, loop_time())
 
     def record_probe(self, endpoint: RpcEndpoint, results: Sequence[Any]) -> View | SourceError:
         """Record the view that the results of a probe show, and return it."""
-        head, *blocks = results
-        if isinstance(head, MalformedError) and self.others_have_readable_heads(endpoint, _now()):
+        (head, *blocks), now = results, loop_time()
+        if isinstance(head, MalformedError) and self.others_have_readable_heads(endpoint, now):
             endpoint.record_unreadable_block("head", head)
         if isinstance(head, SourceError):
             return head
@@ -191,7 +191,7 @@ class PoolState:
             return NotYetError(f"{endpoint.name}: the node has no head yet")
         (block,) = blocks or (None,)
         known = None if isinstance(block, SourceError) else block
-        view = View(head, _now(), known, _now())
+        view = View(head, now, known, now)
         self.record_view(endpoint, view)
         is_open = view.side(self.chain) == "unknown"
         # After a null round, the view is complete: the chain has no block with that number.
@@ -239,11 +239,11 @@ class PoolState:
 
     def status(self, endpoint: RpcEndpoint) -> ProviderStatus:
         """Return the status of a provider."""
-        view = None if endpoint.view is None else self._recent(endpoint, _now())
+        view = None if endpoint.view is None else self._recent(endpoint, loop_time())
         return endpoint.status(self.active, "unknown" if view is None else view.side(self.chain))
 
     def _candidates(self, usable: Sequence[RpcEndpoint]) -> list[Candidate]:
-        labels = self._labels(_now())
+        labels = self._labels(loop_time())
         return [endpoint.candidate(labels[endpoint.name]) for endpoint in usable]
 
     def _labels(self, now: float) -> dict[str, str | None]:
@@ -365,7 +365,3 @@ class PoolState:
         shown = "on the chain of a minority" if reason == "minority" else reason
         logger.warning("provider %s is %s: following %s now", previous.name, shown, name)
         events.switched(name, previous.name, reason)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
