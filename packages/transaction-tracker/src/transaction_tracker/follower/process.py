@@ -165,7 +165,8 @@ class Follower(GenServer):
         # Each takes some ms, so other tasks can run in between.
         await asyncio.sleep(0)
         # Since the last poll: this includes the requests of the questions after that poll.
-        requests, self._counted = self._source.requests - self._counted, self._source.requests
+        total = self._source.requests
+        requests, self._counted = total - self._counted, total
         self._questions.note_tags(self._walk.reported_tags)
         room = self._budget.poll(requests, is_new=tip != self._walk.chain.tip)
         if self._questions.has_late and self._budget.for_deadlines(room=room):

@@ -366,7 +366,8 @@ class Walk:
     ) -> None:
         now = time.monotonic()
         # All requests since the last block, including polls and questions about transactions.
-        requests, self._counted = self._source.requests - self._counted, self._source.requests
+        total = self._source.requests
+        requests, self._counted = total - self._counted, total
         telemetry.execute(
             ("transaction_tracker", "block", "applied"),
             {

@@ -66,9 +66,11 @@ class RateLimiter:
         except TimeoutError:
             message = f"limit of {self._max_in_flight} requests in flight reached"
             raise RateLimitedError(message) from None
-        if self._pause() > 0:  # the node refused another request during the wait
+        try:
+            self._check_pause()  # the node can have refused another request during the wait
+        except RateLimitedError:
             self._slots.release()
-            self._check_pause()
+            raise
 
     def release(self) -> None:
         """Free the slot of a request that has ended."""
@@ -94,11 +96,8 @@ class RateLimiter:
         if self._paused_until <= loop_time():
             self._refusals = 0
 
-    def _pause(self) -> float:
-        return self._paused_until - loop_time()
-
     def _check_pause(self) -> None:
-        wait = self._pause()
+        wait = self._paused_until - loop_time()
         if wait > 0:
             raise RateLimitedError(f"rate limited; retrying in {wait:.1f} s", wait)
 
