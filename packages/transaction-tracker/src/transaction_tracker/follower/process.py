@@ -86,10 +86,9 @@ class Follower(GenServer):
         self._walk = Walk(
             source, open_transactions, self._records, status, keep, block_time, deposits
         )
-        evidence = self._walk.evidence
-        undecided = Undecided(status)
+        look_ups, undecided = self._walk.look_ups, Undecided(status)
         self._questions = Questions(
-            source, open_transactions, evidence, self._records, policy, undecided, sweep_budget
+            source, open_transactions, look_ups, self._records, policy, undecided, sweep_budget
         )
         self._outage = Outage()
         self._block_time = BlockTime(poll_interval)

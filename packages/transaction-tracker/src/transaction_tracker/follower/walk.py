@@ -12,13 +12,14 @@ from transaction_tracker.follower.branches import Branches
 from transaction_tracker.follower.deposits import Deposits, PathDeposits, count_deposits
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
+from transaction_tracker.follower.look_ups import LookUps
 from transaction_tracker.follower.low_heads import GRACE_BLOCKS, LowHeads
 from transaction_tracker.follower.old_blocks import OldBlocks
 from transaction_tracker.follower.paths import Path, PathReader
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.undoing import UndoCheck
-from transaction_tracker.follower.unreadable import count_unreadable
+from transaction_tracker.follower.unreadable import UnusableAnswers, count_unreadable
 from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, FetchedBlock, SourceError
 from transaction_tracker.store import FoundDeposits, OpenTransactions, Step, Store
@@ -43,7 +44,8 @@ class Walk:
 
     Attributes:
         chain: The kept blocks.
-        evidence: Converts blocks and answers of the source to facts.
+        evidence: Converts blocks to facts.
+        look_ups: Converts answers about single transactions to facts.
         reported_tags: The tags whose blocks the followed provider returned with its last head.
     """
 
@@ -72,9 +74,12 @@ class Walk:
         self.reported_tags: frozenset[Tag] = frozenset()
         self.chain: KeptChain = KeptChain(keep)
         endings = Endings(source, open_transactions, status)
-        old_blocks = OldBlocks(source, records.policy)
+        old_blocks, unusable = OldBlocks(source, records.policy), UnusableAnswers(open_transactions)
         self.evidence: Evidence = Evidence(
-            source, open_transactions, records.agenda, self._recent, endings, old_blocks
+            source, open_transactions, records.agenda, self._recent, endings, unusable
+        )
+        self.look_ups: LookUps = LookUps(
+            source, open_transactions, self.evidence, self._recent, old_blocks, unusable
         )
         records.on_end(self.evidence.forget)
 
@@ -199,6 +204,7 @@ class Walk:
         self._move_to(KeptChain(self.chain.keep))
         self._recent.clear()
         self.evidence.forget_chain()
+        self.look_ups.forget_chain()
         # Also transactions that were in no block: on the new chain, a block below our first one can
         # contain them.
         for tracked in self._open_transactions:
