@@ -1,4 +1,4 @@
-"""Clocks and time limits that do not count the time for which the program was suspended.
+"""The event loop's clock; clocks and time limits that do not count suspends of the program.
 
 While it is suspended (SIGSTOP, a frozen container or machine), it observes nothing. A limit on
 what it observes, such as "no block for 60 s", must not end then; a limit on the world outside,
@@ -16,6 +16,11 @@ _MAX_DELAY_SECONDS = 1.0
 
 MAX_GAP_SECONDS = 10.0
 """Most seconds that an `AwakeClock` counts between two reads."""
+
+
+def loop_time() -> float:
+    """Return the seconds of the running event loop's clock."""
+    return asyncio.get_running_loop().time()
 
 
 class AwakeClock:

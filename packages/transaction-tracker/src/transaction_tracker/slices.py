@@ -41,15 +41,15 @@ class Slices(Generic[T]):
     # Not an async generator: a loop that raises would leave one open until its finalizer runs.
 
     def __init__(self, items: Iterable[T]) -> None:
-        self._slices = slices(items)
+        self._items = iter(items)
         self._has_begun = False
 
     def __aiter__(self) -> "Slices[T]":
         return self
 
     async def __anext__(self) -> list[T]:
-        part = next(self._slices, None)
-        if part is None:
+        part = list(islice(self._items, MAX_SLICE_ITEMS))
+        if not part:
             raise StopAsyncIteration
         if self._has_begun:
             await asyncio.sleep(0)

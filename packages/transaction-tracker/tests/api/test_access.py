@@ -20,7 +20,7 @@ from transaction_tracker.store.access import (
     revoke_token,
     touch_token,
 )
-from transaction_tracker.store.history import events_page, last_events
+from transaction_tracker.store.feed import events_page, last_events
 from transaction_tracker.store.listing import TransactionFilter, id_page
 from transaction_tracker.store.pages import (
     last_position,

@@ -6,7 +6,7 @@ import pytest
 
 from transaction_tracker.delivery import DeliveryContext, endpoints
 from transaction_tracker.domain import Event, Registration
-from transaction_tracker.store import Store, committing, feed, history, outbox, registering
+from transaction_tracker.store import Store, committing, feed, outbox, registering
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.steps import Step
 
@@ -38,7 +38,7 @@ def track_twice(run: Run) -> None:
     run(registering.register, [SECOND])
 
 
-@pytest.mark.parametrize("read", [feed.entries, history.events_page])
+@pytest.mark.parametrize("read", [feed.entries, feed.events_page])
 def test_event_is_unchanged_after_its_transaction_is_registered_again(run: Run, read: Any) -> None:
     track_twice(run)
 
@@ -48,7 +48,7 @@ def test_event_is_unchanged_after_its_transaction_is_registered_again(run: Run, 
 def test_history_is_unchanged_after_a_new_registration(run: Run) -> None:
     track_twice(run)
 
-    entries = run(history.last_events, transaction="tx", limit=9)
+    entries = run(feed.last_events, transaction="tx", limit=9)
 
     assert [told(entry) for entry in entries] == WAS_TOLD
 

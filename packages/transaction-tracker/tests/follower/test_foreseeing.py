@@ -12,15 +12,14 @@ from transaction_tracker.domain import (
     KeptChain,
     Link,
     Outcome,
-    Policy,
     RecentSlots,
     Tracked,
     Transaction,
 )
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence
-from transaction_tracker.follower.old_blocks import OldBlocks
 from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.unreadable import UnusableAnswers
 from transaction_tracker.sources import Ending, FetchedBlock, Prefetched, TransportError
 
 CHAIN = KeptChain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 13)])
@@ -99,9 +98,9 @@ class World:
         open_transactions: Any = self.open_transactions
         source: Any = self.source
         endings = Endings(source, open_transactions, FollowerStatus(clock=lambda: 0.0))
-        old_blocks = OldBlocks(source, Policy())
+        unusable = UnusableAnswers(open_transactions)
         self.evidence = Evidence(
-            source, open_transactions, agenda, RecentSlots(), endings, old_blocks
+            source, open_transactions, agenda, RecentSlots(), endings, unusable
         )
 
     async def apply(self, number: int, *ids: str) -> list[str]:

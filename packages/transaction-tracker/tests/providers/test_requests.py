@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from transaction_tracker.domain import Link
-from transaction_tracker.providers.requests import common_failure, head_of, is_head_request
+from transaction_tracker.providers.requests import block_part, common_failure, head_of
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
@@ -48,10 +48,11 @@ def test_result_without_a_head_is_an_error(result: Any) -> None:
 
 
 def test_only_the_latest_block_is_a_head_request() -> None:
-    assert is_head_request(HEAD)
-    assert is_head_request(Request("eth_blockNumber"))
-    assert not is_head_request(Request("eth_getBlockByNumber", ("safe", False)))
-    assert not is_head_request(Request("eth_getBlockByNumber", ("0x64", False)))
+    assert block_part(HEAD) == "head"
+    assert block_part(Request("eth_blockNumber")) == "head"
+    assert block_part(Request("eth_getBlockByNumber", ("safe", False))) == "place"
+    assert block_part(Request("eth_getBlockByNumber", ("0x64", True))) == "whole"
+    assert block_part(RECEIPT) is None
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from transaction_tracker.domain import (
     Tracked,
     Transfer,
 )
-from transaction_tracker.store import details, history, pages, registering
+from transaction_tracker.store import details, feed, pages, registering
 from transaction_tracker.store.details import MAX_TRANSFERS, NAMES
 from transaction_tracker.store.feed import EventRecord
 
@@ -37,7 +37,7 @@ def shows(event: Event, *found: Any) -> Event:
 
 
 def events_of(run: Run) -> list[EventRecord]:
-    found: list[EventRecord] = run(history.last_events, transaction="tx", limit=100)
+    found: list[EventRecord] = run(feed.last_events, transaction="tx", limit=100)
     return found
 
 
@@ -248,7 +248,7 @@ def test_removed_block_of_a_slot_leaves_no_payment(run: Run) -> None:
     for event in (paid, back):
         commit(run, events=(event,))
 
-    _, before, after = (None, *(run(history.last_events, transaction="slot", limit=9)))
+    _, before, after = (None, *(run(feed.last_events, transaction="slot", limit=9)))
 
     assert orjson.loads(before.details)["to"] == BOB
     assert orjson.loads(before.expectation)["matches"] is True

@@ -22,7 +22,6 @@ from transaction_tracker.store import (
     chain,
     endpoints,
     feed,
-    history,
     migrate,
     migrations,
     pending_revisions,
@@ -222,7 +221,7 @@ def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
     transactions, entries, links, identity, frozen = database.run(
         [
             lambda connection: reading.load_some(connection, ["open", "over", "gone"]),
-            lambda connection: history.events_page(connection, after=0, limit=9),
+            lambda connection: feed.events_page(connection, after=0, limit=9),
             lambda connection: chain.load_links(connection, SOURCE),
             chain.load_identity,
             chain.frozen_since,
@@ -294,7 +293,7 @@ def test_old_events_get_the_values_at_the_upgrade(second_url: str) -> None:
         connection.exec_driver_sql(later)
 
     database = Database(second_url).open()
-    ((first, second),) = database.run([lambda one: history.events_page(one, after=0, limit=9)])
+    ((first, second),) = database.run([lambda one: feed.events_page(one, after=0, limit=9)])
     database.close()
     assert (first.metadata, second.metadata) == ('{"a": 1}', '{"a": 1}')
     tracked = second.event.tracked

@@ -29,7 +29,7 @@ WORK = (
     (decode, "_hash_of"),
     (decode, "_slot"),
     (decode, "receipt"),
-    (Evidence, "_describe"),
+    (Evidence, "describe"),
     (Evidence, "_is_mined_elsewhere"),
     (Records, "_decide_by_tracker"),
     (Records, "_note"),

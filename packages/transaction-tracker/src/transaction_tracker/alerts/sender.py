@@ -9,6 +9,7 @@ from beamish import Exit, GenServer, Pid, Ref, process
 from transaction_tracker.alerts import names
 from transaction_tracker.alerts.board import AlertBoard, NoticeQueue
 from transaction_tracker.alerts.names import SendNotices
+from transaction_tracker.awake import loop_time
 from transaction_tracker.delivery.attempt import Result, send
 from transaction_tracker.delivery.schedule import jitter, next_delay
 from transaction_tracker.domain.alert import AlertNotice
@@ -81,7 +82,7 @@ class AlertSender(GenServer, trap_exit=True):
         await self._client.close()
 
     def _start_due(self) -> None:
-        now = _now()
+        now = loop_time()
         waiting = sorted(self._waiting(), key=lambda queue: (queue.failures, queue.due_at))
         for queue in waiting:
             if queue.due_at <= now and len(self._in_flight) < MAX_ATTEMPTS:
@@ -120,7 +121,7 @@ class AlertSender(GenServer, trap_exit=True):
         queue.failed_at = queue.failed_at or time.time()
         asked = min(result.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)
         delay = next_delay(min(queue.failures, MAX_DELAY_FAILURES), jitter(), asked)
-        queue.due_at = _now() + (delay or 0.0)
+        queue.due_at = loop_time() + (delay or 0.0)
         if result.outcome == "gone":
             error = f"it rejects further deliveries: {result.error}"
             self._board.gone(notice.endpoint, error)
@@ -133,7 +134,7 @@ class AlertSender(GenServer, trap_exit=True):
             process.cancel_timer(self._timer)
             self._timer = None
         if until is not None:
-            seconds = max(0.0, until - _now())
+            seconds = max(0.0, until - loop_time())
             self._timer = process.send_after(self.pid, SendNotices(), seconds)
 
 
@@ -144,7 +145,3 @@ async def _run_attempt(
     result: asyncio.Future[Result | None],
 ) -> None:
     result.set_result(await send(client, endpoint, notice.message_id, notice.body))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from transaction_tracker.cli import transactions
+from transaction_tracker.cli import transaction_text, transactions
 from transaction_tracker.cli.exits import BadInputError
 from transaction_tracker.cli.flags import (
     CONFIGURED,
@@ -66,7 +66,7 @@ async def change(
         raise BadInputError("give what to change, such as --confirmations 20")
     async with service.api() as api:
         changed = await api.patch(transactions.path_of(transaction), body)
-    transactions.show([changed], as_json=service.as_json)
+    transaction_text.show([changed], as_json=service.as_json)
 
 
 def _only_one(flag: str, other: str, is_given: bool) -> None:

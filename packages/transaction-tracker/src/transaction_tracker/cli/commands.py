@@ -101,7 +101,7 @@ COMMANDS = (
         "List all transactions with their states, sorted by id.",
     ),
     Command(
-        "wait", "transactions:wait", TRACK, "Wait until transactions have ended, or are in a state."
+        "wait", "waiting:wait", TRACK, "Wait until transactions have ended, or are in a state."
     ),
     Command(
         "why",

@@ -1,23 +1,14 @@
-"""``txtrack add``, ``get``, ``ls``, ``wait``, ``why``, ``untrack``, ``recheck``."""
+"""``txtrack add``, ``get``, ``ls``, ``why``, ``untrack``, ``recheck``."""
 
 import asyncio
 import json
-import math
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
-from transaction_tracker.cli import exits, output, payments
+from transaction_tracker.cli import output, payments, transaction_text
 from transaction_tracker.cli.client import Api
-from transaction_tracker.cli.exits import (
-    BAD_INPUT,
-    NO_SOURCE,
-    NOT_ENDED,
-    OK,
-    BadInputError,
-    CommandError,
-)
+from transaction_tracker.cli.exits import BAD_INPUT, OK, BadInputError
 from transaction_tracker.cli.flags import (
     CONFIGURED,
     NOTHING_EXPECTED,
@@ -25,7 +16,6 @@ from transaction_tracker.cli.flags import (
     InputFile,
     NoHeader,
     ServiceFlags,
-    Transactions,
     WholeNumber,
     WholeNumberOrZero,
     number_or_tag,
@@ -40,7 +30,6 @@ Facts = Mapping[str, Any]
 _SHARD_RETRY_SECONDS = 1.0
 # In hexadecimal, with 0x and some white space around.
 _MAX_RAW_CHARACTERS = 2 * MAX_RAW_BYTES + 100
-_COLUMNS = ("transaction", "state", "depth", "block")
 
 
 async def add(
@@ -170,11 +159,11 @@ async def get(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
     if service.as_json:
         output.write_document(found)
         return
-    output.facts(described(found))
+    output.facts(transaction_text.described(found))
     for transfer in payments.transfers(found):
         output.say(f"  {transfer}")
     for event in found.get("history", ()):
-        output.say(f"  {event['recorded_at']}  {event['previous']} -> {_becomes(event)}")
+        output.say(f"  {transaction_text.transition(event)}")
 
 
 async def ls(
@@ -204,12 +193,13 @@ async def ls(
             return api.pages("v1/transactions", "transactions", count, state=state, **chosen)
 
         found = output.limited(pages, limit, "omit --limit to list all")
-        await output.lines(found, _COLUMNS, _row, as_json=service.as_json, header=not no_header)
-
-
-def _row(transaction: Facts) -> Sequence[object]:
-    block = _block(transaction)
-    return transaction["id"], transaction["state"], depth(transaction), block
+        await output.lines(
+            found,
+            transaction_text.COLUMNS,
+            transaction_text.row,
+            as_json=service.as_json,
+            header=not no_header,
+        )
 
 
 async def why(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
@@ -241,7 +231,7 @@ async def untrack(transaction: str, /, *, service: ServiceFlags = CONFIGURED) ->
     """
     async with service.api() as api:
         stopped = await api.delete(path_of(transaction))
-    show([stopped] if stopped else [], as_json=service.as_json)
+    transaction_text.show([stopped] if stopped else [], as_json=service.as_json)
 
 
 async def recheck(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
@@ -254,69 +244,12 @@ async def recheck(transaction: str, /, *, service: ServiceFlags = CONFIGURED) ->
     """
     async with service.api() as api:
         checked = await api.post(f"{path_of(transaction)}/recheck")
-    show([checked] if checked else [], as_json=service.as_json)
-
-
-def show(found: Sequence[Facts], *, as_json: bool) -> None:
-    """Print a line for each transaction."""
-    for transaction in found:
-        if as_json:
-            output.write_json(transaction)
-        else:
-            output.say(line(transaction))
-
-
-def line(transaction: Facts) -> str:
-    """Return a line with the state and the details of a transaction."""
-    state = f"{transaction['id']} {transaction['state']}"
-    return ", ".join(filter(None, [state, *_details(transaction)]))
-
-
-def described(transaction: Facts) -> dict[str, object]:
-    """Return the names and values that describe a transaction."""
-    outcome = transaction["outcome"] or {}
-    metadata = transaction["metadata"]
-    return {
-        "transaction": transaction["id"],
-        "state": transaction["state"],
-        "depth": depth(transaction) or None,
-        "block": _block(transaction),
-        "failure": outcome.get("error"),
-        "fee": _fee(outcome),
-        **payments.described(transaction),
-        "hash": transaction.get("hash"),  # a service of an older version has none
-        "superseded by": transaction["superseded_by"],
-        "reason": transaction["reason"],
-        "flags": ", ".join(transaction["flags"]) or None,
-        "parked": transaction["parked"],
-        "deadline": transaction["deadline"],
-        "metadata": json.dumps(metadata) if metadata else None,
-        "registered": transaction["created_at"],
-        "changed": transaction["updated_at"],
-        "why": transaction.get("why", {}).get("sentence"),
-    }
-
-
-def _fee(outcome: Facts) -> str | None:
-    fee: str | None = outcome.get("fee")
-    if fee is None:
-        return None
-    text = output.amount(int(fee))
-    return text if outcome.get("fee_scope") != "execution" else f"{text}; execution fee only"
+    transaction_text.show([checked] if checked else [], as_json=service.as_json)
 
 
 def path_of(transaction: str) -> str:
     """Return the API's path of a transaction, with its id percent-encoded."""
     return f"v1/transactions/{quote(transaction, safe='')}"
-
-
-def depth(transaction: Facts) -> str:
-    """Return the confirmations of a transaction and the required number; empty without a block."""
-    if transaction["block"] is None:
-        return ""
-    required = transaction["required"]
-    count = transaction["confirmations"]
-    return f"{min(count, required)}/{required}" if isinstance(required, int) else f"{count}"
 
 
 def _wanted(
@@ -333,32 +266,6 @@ def _wanted(
     return wanted
 
 
-def _details(transaction: Facts) -> list[str]:
-    block = transaction["block"]
-    outcome = transaction["outcome"] or {}
-    superseded_by = transaction["superseded_by"]
-    flags = transaction["flags"]
-    parked = transaction.get("parked")
-    return [
-        f"block {block['number']}" if block else "",
-        f"depth {depth(transaction)}" if block else "",
-        outcome.get("error") or "",
-        f"{transaction['reason']} by {superseded_by}" if superseded_by else "",
-        payments.verdict(transaction) or "",
-        f"flags {', '.join(flags)}" if flags else "",
-        f"parked: {parked}" if parked else "",
-    ]
-
-
-def _becomes(event: Facts) -> str:
-    flags = f" ({', '.join(event['flags'])})" if event["flags"] else ""
-    return f"{event['state']}{flags}"
-
-
-def _block(transaction: Facts) -> int | None:
-    return transaction["block"]["number"] if transaction["block"] else None
-
-
 def metadata_object(text: str) -> dict[str, Any]:
     """Parse the value of ``--metadata``."""
     try:
@@ -368,88 +275,3 @@ def metadata_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadInputError('--metadata must be a JSON object, such as {"invoice": 17}')
     return value
-
-
-# Duration of one long poll: shorter than the idle timeouts of usual proxies.
-_POLL_SECONDS = 25.0
-_MAX_CONCURRENT_POLLS = 50
-# How long the service can be away, for example during an upgrade, before the command fails.
-_RESTART_SECONDS = 60.0
-_PAUSE_SECONDS = 0.5
-
-
-async def wait(
-    *transactions: Transactions,
-    until: State | Literal["terminal"] = "terminal",
-    timeout: str | None = None,
-    service: ServiceFlags = CONFIGURED,
-) -> int:
-    """Wait until transactions have ended, or are in a state.
-
-    Prints each transaction when its wait ends. Exit status, of several transactions the first in
-    this list that fits one of them:
-
-    - 5: the timeout was reached.
-    - 11: reversed. 3: failed. 9: invalid. 7: dropped. 8: expired. 4: replaced. 10: untracked.
-    - 0: all are confirmed, or in the state of --until.
-    - 1: error, such as a transaction that is not tracked; 2: bad input; 6: no service responds.
-
-    Args:
-        transactions: Ids of tracked transactions.
-        until: State to wait for; "terminal" is any end. The wait for an ended transaction is over
-            in any case.
-        timeout: Maximum time to wait, such as 30s or 5m. Default: no limit.
-    """
-    limit = math.inf if timeout is None else seconds("--timeout", timeout)
-    async with service.api() as api:
-        found = await _all(api, list(dict.fromkeys(transactions)), until, limit, service.as_json)
-    if len(found) < len(set(transactions)):
-        return NOT_ENDED
-    return exits.of_states({transaction["state"] for transaction in found} - {until})
-
-
-async def _all(
-    api: Api, transactions: Sequence[str], until: str, limit: float, as_json: bool
-) -> list[dict[str, Any]]:
-    """Print each transaction when its wait ends; return those that reached the state in time."""
-    deadline = time.monotonic() + limit
-    slots = asyncio.Semaphore(_MAX_CONCURRENT_POLLS)
-    ended: list[dict[str, Any]] = []
-
-    async def print_end(transaction: str) -> None:
-        async with slots:
-            reached, found = await _wait(api, transaction, until, deadline)
-        output.write_json(found) if as_json else output.say(line(found))
-        if reached:
-            ended.append(found)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for transaction in transactions:
-                group.create_task(print_end(transaction))
-    except* exits.CommandError as errors:
-        raise errors.exceptions[0] from None
-    return ended
-
-
-async def _wait(
-    api: Api, transaction: str, until: str, deadline: float
-) -> tuple[bool, dict[str, Any]]:
-    """Poll until the state or the deadline is reached; tolerate a restart of the service."""
-    path = f"{path_of(transaction)}/wait"
-    missed_since: float | None = None
-    known = False
-    while True:
-        left = max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))
-        try:
-            response = await api.get(path, until=until, timeout=left)
-        except CommandError as error:
-            missed_since = missed_since or time.monotonic()
-            away = time.monotonic() - missed_since
-            if error.status != NO_SOURCE or not known or away > _RESTART_SECONDS:
-                raise
-            await asyncio.sleep(_PAUSE_SECONDS)
-            continue
-        known, missed_since = True, None
-        if response["reached"] or time.monotonic() >= deadline:
-            return response["reached"], response["transaction"]

@@ -1,6 +1,5 @@
 """Call the ``on_event`` callback for each event, at least once and in order."""
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 
 from beamish import Backoff, Continue, GenServer, Ref, process
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import Difference, Event
 from transaction_tracker.store import Store, details, expectations, feed
 from transaction_tracker.store.feed import EventRecord
@@ -153,7 +153,7 @@ class EventListener(GenServer):
             # What was read can be another program's to tell by now.
             if self._owned_for() <= 0 or not await self._call(entry):
                 break
-            if _now() - self._saved_at > _SAVE_SECONDS:
+            if loop_time() - self._saved_at > _SAVE_SECONDS:
                 await self._save()
         await self._save()
         if self._owned_for() <= 0:
@@ -188,7 +188,7 @@ class EventListener(GenServer):
         if self._handled != self._saved:
             position = self._handled
             await Store.run(partial(feed.advance, consumer=CONSUMER, position=position))
-            self._saved, self._saved_at = position, _now()
+            self._saved, self._saved_at = position, loop_time()
 
     def _sleep(self, seconds: float) -> None:
         if self._timer is not None:
@@ -207,7 +207,3 @@ def _stored_event(entry: EventRecord) -> StoredEvent:
         differences,
         details=details.read(entry.details),
     )
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from beamish import Continue, Exit, GenServer, Pid, Ref, Registry, Stop, process
+from transaction_tracker.awake import loop_time
 from transaction_tracker.delivery import payload, recording
 from transaction_tracker.delivery.attempt import Result, send
 from transaction_tracker.delivery.breaker import Breaker
@@ -119,7 +120,7 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
         """Read the store again: there can be new events, and the endpoint can have changed."""
         self._stale = True
         if request.probes:
-            self._breaker, self._rests_until = self._breaker.probe_now(_now()), 0.0
+            self._breaker, self._rests_until = self._breaker.probe_now(loop_time()), 0.0
         # Without capacity, no attempt can start. The end of an attempt and the end of a pause
         # read the store anyway, so each commit costs little for a thousand failing endpoints.
         if self._capacity():
@@ -194,11 +195,11 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
             endpoint.failing_since, self._context.failing_threshold
         )
         if endpoint.failing_since is not None:
-            self._breaker = Breaker.probing(_now())
+            self._breaker = Breaker.probing(loop_time())
 
     def _clock_changed(self) -> bool:
         """Return whether the wall clock was set back since the last call; true at the first."""
-        before, self._clock_offset = self._clock_offset, time.time() - _now()
+        before, self._clock_offset = self._clock_offset, time.time() - loop_time()
         return before is None or self._clock_offset < before - _CLOCK_TOLERANCE_SECONDS
 
     # -- Sending
@@ -243,10 +244,10 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
         if result.answered:
             self._breaker, self._window = self._breaker.answered(), self._window.answered()
         else:
-            self._breaker = self._breaker.failed(_now(), result.retry_after, jitter())
+            self._breaker = self._breaker.failed(loop_time(), result.retry_after, jitter())
             self._window = self._window.failed()
             if result.outcome == "timeout":
-                self._rests_until = _now() + jitter() * _MAX_REST_SECONDS
+                self._rests_until = loop_time() + jitter() * _MAX_REST_SECONDS
         self._publish_pause()
         if self._endpoint is None or self._health is None:
             return
@@ -262,7 +263,7 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
 
     def _capacity(self) -> int:
         """Return how many attempts can start now."""
-        now = _now()
+        now = loop_time()
         if now < self._rests_until or self._context.owned_for() <= 0:
             return 0
         return self._breaker.capacity(now, len(self._in_flight), self._window.size)
@@ -270,7 +271,7 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
     def _publish_pause(self) -> None:
         """Publish the end of the pause, which `context.paused_until` reads."""
         until = self._breaker.open_until
-        moment = None if until is None else time.time() + until - _now()
+        moment = None if until is None else time.time() + until - loop_time()
         Registry.update_value(REGISTRY, self._id, lambda _: moment)
 
     def _sleep(self) -> None:
@@ -285,7 +286,7 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
             return LEASE_CHECK_SECONDS
         if self._in_flight and not self._capacity():
             return _MAX_SLEEP_SECONDS  # the end of an attempt comes first
-        paused = max(self._breaker.open_until or 0.0, self._rests_until) - _now()
+        paused = max(self._breaker.open_until or 0.0, self._rests_until) - loop_time()
         if paused > 0:
             return paused
         if self._queue or self._next_due is None:
@@ -332,7 +333,3 @@ async def _send(context: DeliveryContext, attempt: Attempt) -> Result | None:
             return await send(context.client, attempt.endpoint, message_id, body)
     except NotOwnerError:
         return None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -110,17 +110,16 @@ class KeptChain:
         From the lowest kept block up, a block that is not kept has 0: it is not on the chain. Below
         that, only the number counts, and the caller must know that the block is on the chain.
         """
-        if self.tip is None or self.bottom is None:
+        tip, bottom = self.tip, self.bottom
+        if tip is None or bottom is None:
             return 0
-        if block.number >= self.bottom.number and not self.holds(block):
+        if block.number >= bottom.number and not self.holds(block):
             return 0
-        return self.tip.number - block.number + 1
+        return tip.number - block.number + 1
 
     def push(self, link: Link) -> "KeptChain":
         """Add the next block; drop the lowest if more than ``keep`` are kept."""
-        if self.tip is not None and not link.is_child_of(self.tip):
-            raise BrokenChainError(f"expected a child of {self.tip}, got {link}")
-        return KeptChain(self.keep, (*self.links, link)[-self.keep :])
+        return self.extended((link,))
 
     def extended(self, links: Sequence[Link]) -> "KeptChain":
         """Add several blocks, from the lowest up."""
@@ -146,8 +145,8 @@ class KeptChain:
 
     def _index(self, number: int) -> int:
         """Return the index of the lowest kept block at or above a number."""
-        if not self.links:
-            return 0
+        if not self.links or number > self.links[-1].number:
+            return len(self.links)
         # Nearly all chains have a block for each number; then the index can be computed.
         place = number - self.links[0].number
         if 0 <= place < len(self.links) and self.links[place].number == number:

@@ -76,11 +76,6 @@ class Tracked:
     revision: int = 0
     hash: str | None = None
 
-    @property
-    def by_slot(self) -> bool:
-        """Whether it is tracked by its slot: it is whichever transaction takes it."""
-        return self.slots == (self.id,)
-
     source: str = field(default="", compare=False)
     given: str | None = field(default=None, compare=False)
     required_by: RequiredBy = "request"
@@ -89,6 +84,11 @@ class Tracked:
     def key(self) -> str:
         """The id as it was registered, which is unique over all sources."""
         return self.given or self.id
+
+    @property
+    def by_slot(self) -> bool:
+        """Whether it is tracked by its slot: it is whichever transaction takes it."""
+        return self.slots == (self.id,)
 
     @property
     def caip_id(self) -> str:

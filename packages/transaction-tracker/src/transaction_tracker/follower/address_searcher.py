@@ -1,12 +1,12 @@
 """Search blocks from before addresses were watched for deposits to them."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from beamish import Backoff, Continue, ExitError, GenServer, Ref, Registry, process
+from transaction_tracker.awake import loop_time
 from transaction_tracker.follower.deposits import Deposits
 from transaction_tracker.sources import DepositSource, FetchedBlock, NotYetError, SourceError
 from transaction_tracker.store import Store, StoreError
@@ -90,14 +90,14 @@ class AddressSearcher(GenServer):
                 super().handle_info(message)
 
     async def _search(self) -> None:
-        started = _now()
+        started = loop_time()
         try:
             is_done = await self._search_piece()
         except (SourceError, StoreError, ExitError) as error:
             self._failed(error)
             return
         self._failures = 0
-        busy = max(_now() - started, _MIN_PAUSE_SECONDS)
+        busy = max(loop_time() - started, _MIN_PAUSE_SECONDS)
         self._search_after(_IDLE_SECONDS if is_done else busy)
 
     async def _search_piece(self) -> bool:
@@ -157,7 +157,3 @@ class AddressSearcher(GenServer):
 
 def _stop(blocks: Sequence[FetchedBlock], piece: Piece) -> int:
     return min(piece.numbers.stop, blocks[-1].link.number + 1)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

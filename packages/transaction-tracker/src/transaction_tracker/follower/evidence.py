@@ -1,11 +1,9 @@
-"""Facts about the open transactions, from the blocks and the answers of a source."""
+"""Facts about the open transactions, from the blocks of a source."""
 
-import asyncio
 import logging
-import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import (
     TAGS,
     Agenda,
@@ -13,17 +11,14 @@ from transaction_tracker.domain import (
     Buried,
     Included,
     KeptChain,
-    Observation,
     Outcome,
     Overtaken,
     RecentSlots,
-    Seen,
     Tag,
     Transaction,
 )
 from transaction_tracker.follower.endings import Endings, Facts
 from transaction_tracker.follower.marks import Marks
-from transaction_tracker.follower.old_blocks import OldBlocks
 from transaction_tracker.follower.unreadable import UnusableAnswers
 from transaction_tracker.slices import Slices
 from transaction_tracker.sources import (
@@ -31,36 +26,19 @@ from transaction_tracker.sources import (
     FetchedBlock,
     MalformedError,
     SourceError,
-    Unanswered,
     Unreadable,
-    Unused,
 )
 from transaction_tracker.store import OpenTransactions
 
-__all__ = ["Evidence", "Facts", "LookUpFacts"]
+__all__ = ["Evidence", "Facts"]
 
 Outcomes = Mapping[str, Outcome | Unreadable | None]
 
 logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
-@dataclass(frozen=True, slots=True)
-class LookUpFacts:
-    """What the answers about single transactions show.
-
-    Attributes:
-        facts: The facts, by transaction.
-        doubts: By transaction, why the answer is not a fact, if the reason is its block.
-        being_proven: The transactions whose blocks need only more answers to be proven.
-    """
-
-    facts: Facts
-    doubts: Mapping[str, str]
-    being_proven: Collection[str]
-
-
 class Evidence:
-    """Converts blocks, and answers about single transactions, to facts.
+    """Converts blocks to facts.
 
     Args:
         source: The source.
@@ -68,7 +46,7 @@ class Evidence:
         agenda: The transactions that wait for depth.
         recent: The slots that the last blocks took.
         endings: Holds facts back that would make a contradicted end.
-        old_blocks: Decides which blocks below the kept ones are on our chain.
+        unusable: Parks transactions about which no provider returns a usable answer.
 
     Attributes:
         marks: The blocks of the chain's tags.
@@ -81,15 +59,14 @@ class Evidence:
         agenda: Agenda,
         recent: RecentSlots,
         endings: Endings,
-        old_blocks: OldBlocks,
+        unusable: UnusableAnswers,
     ) -> None:
         self._source = source
         self._open_transactions = open_transactions
         self._agenda = agenda
         self._recent = recent
         self._endings = endings
-        self._old_blocks = old_blocks
-        self._unusable = UnusableAnswers(open_transactions)
+        self._unusable = unusable
         self.marks: Marks = Marks()
         self._early: dict[str, Outcomes] = {}
         self._opinion: object = None
@@ -99,9 +76,8 @@ class Evidence:
         await self._endings.resume()
 
     def forget_chain(self) -> None:
-        """Forget the marks and the answers about old blocks, because our chain was replaced."""
+        """Forget the marks, because our chain was replaced."""
         self.marks.clear()
-        self._old_blocks.clear()
 
     def forget(self, transaction: str) -> None:
         """Forget the answers about a transaction that is final or was untracked."""
@@ -163,7 +139,7 @@ class Evidence:
         """
         extended = chain.extended([block.link for block in blocks])
         facts = self._depth(extended)
-        first = self._buried(block.link.ref, extended)
+        first = self.buried(block.link.ref, extended)
         if len(blocks) == 1:
             rivals = (await self._rivals(block)).items()
             facts |= {key: (*observations, first) for key, observations in rivals}
@@ -194,10 +170,10 @@ class Evidence:
         facts = await self._rivals(block) | await self._own(block)
         if not is_last:
             return facts
-        first = self._buried(block.link.ref, chain)
+        first = self.buried(block.link.ref, chain)
         facts = {key: (*observations, first) for key, observations in facts.items()}
         facts = self._depth(chain) | facts
-        return await self._endings.cleared(facts, chain, _now(), self._opinion)
+        return await self._endings.cleared(facts, chain, loop_time(), self._opinion)
 
     async def of_paying(self, block: FetchedBlock, paying: Collection[str]) -> dict[str, Included]:
         """Return the facts about transactions of a block that pay watched addresses.
@@ -229,155 +205,21 @@ class Evidence:
 
     async def of_depth(self, chain: KeptChain) -> Facts:
         """Return the facts that follow from the confirmations and the tags of blocks."""
-        facts = self._depth(chain) if self._endings.is_due(chain, _now()) else {}
-        return await self._endings.cleared(facts, chain, _now())
+        facts = self._depth(chain) if self._endings.is_due(chain, loop_time()) else {}
+        return await self.cleared(facts, chain)
 
-    async def of_transactions(
-        self,
-        slots: Mapping[str, tuple[str, ...]],
-        chain: KeptChain,
-        *,
-        at_once: bool,
-        doubted: Collection[str] = (),
-    ) -> LookUpFacts:
-        """Ask about single transactions.
-
-        Args:
-            slots: The transactions, with their slots, which are empty while they are unknown.
-            chain: Our chain.
-            at_once: Whether to send all calls in one request to each provider.
-            doubted: Transactions for which another provider is asked too if the followed provider
-                reports them in no block.
-
-        Returns:
-            The facts, without the transactions about which nothing is certain.
-        """
-        enough = self.height_to_ask(chain)
-        answers = await self._source.look_up(slots, enough, at_once=at_once, doubted=doubted)
-        ours = self.in_recent_blocks(slots.keys())
-        old = await self._old_blocks.prove(answers, chain)
-        facts: Facts = {}
-        for key, answer in answers.items():
-            if isinstance(answer, Unreadable | Unanswered):
-                await self._unusable.note(key, answer)
-                continue
-            is_slot = slots[key] == (key,)
-            # Objections to its end stay: an answer of one provider does not withdraw the objection
-            # of another.
-            self._unusable.forget(key)
-            if key in ours and not is_slot and not isinstance(answer, Seen | Included):
-                continue  # our own block contains it, and the node has not reached that block
-            try:
-                found = await self._of_answer(key, answer, slots[key], chain, old.proven)
-            except SourceError as error:
-                # An error in a request for one transaction must not discard the other answers.
-                logger.debug("could not complete the answer about %s: %s", key, error)
-                continue
-            if found or isinstance(answer, Unused):
-                facts[key] = found
-        facts |= await self._shown_by_blocks(ours - answers.keys(), chain)
-        facts = await self._endings.cleared(facts, chain, _now())
-        return LookUpFacts(facts, old.doubts, old.being_proven)
-
-    async def _shown_by_blocks(self, keys: Collection[str], chain: KeptChain) -> Facts:
-        """Return the facts about transactions that only our own last blocks show.
-
-        Nodes without an index of transactions say nothing about one that a block has.
-        """
-        facts: Facts = {}
-        for key in keys:
-            tracked, link = self._open_transactions.get(key), self._recent.holder(key)
-            if tracked is None or not tracked.unplaced or link is None:
-                continue
-            try:
-                block = await self._source.block(link.ref)
-                found = await self._of_taker(key, key, block, chain)
-            except SourceError as error:
-                logger.debug("could not read the block of %s: %s", key, error)
-                continue
-            if found:
-                facts[key] = found
-        return facts
-
-    async def _of_answer(
-        self,
-        key: str,
-        answer: Observation | Unused,
-        slots: tuple[str, ...],
-        chain: KeptChain,
-        old: Collection[BlockRef],
-    ) -> tuple[Observation, ...]:
-        """Return the facts in an answer about one transaction; none if it is not certain."""
-        match answer:
-            case Seen():
-                return (answer, *await self._taken_before(key, answer.transaction.slots, chain))
-            case Included():
-                if chain.holds(answer.block) or answer.block in old:
-                    if self._is_left_out(key, answer):
-                        await self._source.compare_listings(answer.block, key)
-                    return (answer, self._buried(answer.block, chain))
-                is_above = chain.tip is None or answer.block.number > chain.tip.number
-                # The source is ahead of us. The inclusion is a fact once we apply that block.
-                return (Seen(answer.transaction, time.time()),) if is_above else ()
-        # The source no longer knows the transaction. A block can have taken one of its slots
-        # before it was tracked.
-        taken = await self._taken_before(key, slots, chain)
-        return taken or (() if isinstance(answer, Unused) else (answer,))
-
-    def _is_left_out(self, key: str, answer: Included) -> bool:
-        """Return whether our copy of a block lacks a transaction that a provider reports in it.
-
-        Only for transactions with slots: of a block, only the slots are kept.
-        """
-        tracked, lowest = self._open_transactions.get(key), self._recent.lowest
-        if tracked is None or not tracked.unplaced or not answer.transaction.slots:
-            return False
-        is_recent = lowest is not None and answer.block.number >= lowest
-        return is_recent and not self.in_recent_blocks([key])
-
-    async def of_winner(
-        self, key: str, slots: tuple[str, ...], chain: KeptChain
-    ) -> tuple[Observation, ...] | None:
-        """Search for the block that took one of a transaction's slots long ago.
-
-        Returns:
-            The facts; none if no block is found. ``None`` if the block is not yet proven to be on
-            our chain.
-        """
-        if chain.tip is None or chain.bottom is None:
-            return None
-        block = await self._source.winner(slots, chain.tip.number)
-        if block is None:
-            return ()
-        if not await self._old_blocks.on_our_chain(block.link.ref, chain):
-            return None
-        taker = next(block.slots[slot] for slot in slots if slot in block.slots)
-        return await self._of_taker(key, taker, block, chain)
-
-    def height_to_ask(self, chain: KeptChain) -> int:
-        """Return the height that a provider must have reached to report a transaction as absent.
-
-        Above that height, our own blocks show which transactions they contain. So a provider that
-        lags by a few blocks does not delay ends.
-        """
-        tip, bottom, lowest = chain.tip, chain.bottom, self._recent.lowest
-        if tip is None or bottom is None or lowest is None:
-            return -1 if tip is None else tip.number
-        return max(bottom.number, lowest)
-
-    def in_recent_blocks(self, ids: Collection[str]) -> set[str]:
-        """Return which transactions our own last blocks contain."""
-        return self._recent.among(ids)
-
-    # -- Blocks
+    async def cleared(self, facts: Facts, chain: KeptChain) -> Facts:
+        """Return facts without those that would make an end to which a provider objects."""
+        return await self._endings.cleared(facts, chain, loop_time())
 
     def _depth(self, chain: KeptChain) -> Facts:
         tip = chain.tip
         due = {} if tip is None else self._agenda.due_by(tip.number, self.marks.heights(chain))
-        facts = {anchor: (self._buried(anchor, chain),) for anchor in set(due.values())}
+        facts = {anchor: (self.buried(anchor, chain),) for anchor in set(due.values())}
         return {key: facts[anchor] for key, anchor in due.items()}
 
-    def _buried(self, block: BlockRef, chain: KeptChain) -> Buried:
+    def buried(self, block: BlockRef, chain: KeptChain) -> Buried:
+        """Return the fact how deep a block is on a chain."""
         marks = self.marks.heights(chain)
         tags: list[Tag] = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
         return Buried(block, chain.confirmations(block), frozenset(tags))
@@ -399,7 +241,7 @@ class Evidence:
             return None
         if not self._recent.is_free(tracked.slots):
             return None
-        transaction = self._describe(block, winner)
+        transaction = self.describe(block, winner)
         return None if transaction is None else Overtaken(transaction, block.link.ref)
 
     async def _own_ids(self, block: FetchedBlock) -> dict[str, str]:
@@ -434,18 +276,26 @@ class Evidence:
             for key, id_ in part:
                 if id_ not in outcomes:
                     continue
-                included = await self._included(key, transactions[id_], ref, outcomes[id_])
+                included = await self.included(key, transactions[id_], ref, outcomes[id_])
                 if included is not None:
                     facts[key] = (included,)
         return facts
 
-    async def _included(
+    async def included(
         self,
         key: str,
         transaction: Transaction | None,
         block: BlockRef,
         outcome: Outcome | Unreadable | None,
     ) -> Included | None:
+        """Return the fact that a transaction is in a block; ``None`` if it is not readable.
+
+        Args:
+            key: The transaction.
+            transaction: What the block contains of it; ``None`` if that is unreadable.
+            block: The block.
+            outcome: Its outcome there.
+        """
         if isinstance(outcome, Unreadable):
             await self._unusable.note(key, outcome)
         elif transaction is not None:
@@ -458,10 +308,11 @@ class Evidence:
     ) -> dict[str, Transaction | None]:
         found: dict[str, Transaction | None] = {}
         async for part in Slices(keys):
-            found |= {key: self._describe(block, key) for key in part}
+            found |= {key: self.describe(block, key) for key in part}
         return found
 
-    def _describe(self, block: FetchedBlock, key: str) -> Transaction | None:
+    def describe(self, block: FetchedBlock, key: str) -> Transaction | None:
+        """Return a transaction of a block; ``None`` if it is unreadable."""
         try:
             return self._source.transaction(block, key)
         except MalformedError as error:
@@ -470,34 +321,3 @@ class Evidence:
                 "could not read transaction %s of block %s: %s", key, block.link.hash, error
             )
             return None
-
-    # -- Slots that earlier blocks took
-
-    async def _taken_before(
-        self, key: str, slots: tuple[str, ...], chain: KeptChain
-    ) -> tuple[Observation, ...]:
-        """Return the facts if one of the last blocks took one of some slots; none otherwise."""
-        taken = self._recent.taken(slots)
-        if taken is None:
-            return ()
-        link, taker = taken
-        return await self._of_taker(key, taker, await self._source.block(link.ref), chain)
-
-    async def _of_taker(
-        self, key: str, taker: str, block: FetchedBlock, chain: KeptChain
-    ) -> tuple[Observation, ...]:
-        found = self._describe(block, taker)
-        if found is None:
-            return ()
-        buried = self._buried(block.link.ref, chain)
-        if key not in (taker, *found.slots):
-            return Overtaken(found, block.link.ref), buried
-        outcomes = await self._source.outcomes(block, [taker])
-        if taker not in outcomes:
-            return ()
-        included = await self._included(key, found, block.link.ref, outcomes[taker])
-        return () if included is None else (included, buried)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

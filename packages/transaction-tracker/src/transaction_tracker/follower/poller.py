@@ -1,6 +1,5 @@
 """The poller: follows a source without blocks by asking about one transaction after another."""
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from beamish import Continue, Down, GenServer, Ref, Task, process, telemetry
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import Event, Policy, Reported, Sweep
 from transaction_tracker.follower.findings import Findings, ReplyEvaluator
 from transaction_tracker.follower.outage import Outage
@@ -228,7 +228,7 @@ class Poller(GenServer):
         self._queues.rotate(-1)
         taken: list[str] = []
         for take in self._queues:
-            taken += take(_now(), limit - len(taken))
+            taken += take(loop_time(), limit - len(taken))
         return taken
 
     def _new_queues(self) -> deque[Callable[[float, int], list[str]]]:
@@ -294,11 +294,11 @@ class Poller(GenServer):
         for event in stored.events:
             tracked = event.tracked
             if not tracked.final:
-                self._sweep.again(tracked.id, _now())
+                self._sweep.again(tracked.id, loop_time())
                 continue
             self._evaluator.forget(tracked.id)
             if tracked.state == "confirmed":
-                self._watch.add(tracked.id, time.time(), _now())
+                self._watch.add(tracked.id, time.time(), loop_time())
             else:
                 self._watch.forget(tracked.id)
 
@@ -310,30 +310,30 @@ class Poller(GenServer):
         for confirmed in await Store.run(
             partial(watched.confirmed_since, since=since, source=self._source.name)
         ):
-            self._watch.resume(confirmed.id, confirmed.at, _now())
+            self._watch.resume(confirmed.id, confirmed.at, loop_time())
 
     # -- The feed
 
     def _read_feed(self) -> None:
-        if not self._source.has_feed or self._feed.busy or _now() < self._feed.due:
+        if not self._source.has_feed or self._feed.busy or loop_time() < self._feed.due:
             return
         self._feed.busy = True
         Task.async_(_read_page, self._source, self._feed.place)
 
     async def _handle_page(self, page: Page | SourceError) -> None:
         feed, interval = self._feed, self._source.policy.feed_interval
-        feed.busy, feed.due = False, _now() + interval
+        feed.busy, feed.due = False, loop_time() + interval
         match page:
             case FeedLostError():
                 await self._restart_feed()
             case SourceError():
-                feed.due = _now() + feed.outage.failed(page, interval)
+                feed.due = loop_time() + feed.outage.failed(page, interval)
             case Page(entries, place, more):
                 feed.outage.over()
                 await self._store_page(entries, place)
                 feed.pages = feed.pages + 1 if more else 0
                 if 0 < feed.pages < _MAX_PAGES_IN_A_ROW:
-                    feed.due = _now()
+                    feed.due = loop_time()
                     self._read_feed()
                 else:
                     feed.pages = 0
@@ -359,9 +359,9 @@ class Poller(GenServer):
         step = Step(self._source.name)
         await Store.run(partial(watched.commit_page, step=step, place=None))
         self._feed.place = None
-        if _now() < self._feed.reconciled + self._source.policy.longest_delay:
+        if loop_time() < self._feed.reconciled + self._source.policy.longest_delay:
             return  # the schedule asks about each transaction within that time anyway
-        self._feed.reconciled = _now()
+        self._feed.reconciled = loop_time()
         for tracked in self._open_transactions:
             self._ask_now(tracked.id)
 
@@ -373,7 +373,7 @@ class Poller(GenServer):
         asked, self._asked = self._asked, 0
         telemetry.execute(
             ("transaction_tracker", "sweep"),
-            {"asked": asked, "age_seconds": self._sweep.age(_now())},
+            {"asked": asked, "age_seconds": self._sweep.age(loop_time())},
             {"source": self._source.name},
         )
 
@@ -409,7 +409,3 @@ async def _read_page(source: PolledSource, place: str | None) -> Page | SourceEr
         return await source.read_feed(place)
     except SourceError as error:
         return error
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from beamish import Continue, GenServer, Ref, process
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import DepositRules, Policy, Required
 from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.follower.block_time import BlockTime
@@ -85,10 +86,9 @@ class Follower(GenServer):
         self._walk = Walk(
             source, open_transactions, self._records, status, keep, block_time, deposits
         )
-        evidence = self._walk.evidence
-        undecided = Undecided(status)
+        look_ups, undecided = self._walk.look_ups, Undecided(status)
         self._questions = Questions(
-            source, open_transactions, evidence, self._records, policy, undecided, sweep_budget
+            source, open_transactions, look_ups, self._records, policy, undecided, sweep_budget
         )
         self._outage = Outage()
         self._block_time = BlockTime(poll_interval)
@@ -141,7 +141,7 @@ class Follower(GenServer):
                 super().handle_info(message)
 
     async def _poll(self) -> None:
-        asked_at = _now()
+        asked_at = loop_time()
         try:
             delay = 0.0 if await self._advance() else self._seconds_until_due(asked_at)
             self._outage.over()
@@ -164,7 +164,8 @@ class Follower(GenServer):
         # Each takes some ms, so other tasks can run in between.
         await asyncio.sleep(0)
         # Since the last poll: this includes the requests of the questions after that poll.
-        requests, self._counted = self._source.requests - self._counted, self._source.requests
+        total = self._source.requests
+        requests, self._counted = total - self._counted, total
         self._questions.note_tags(self._walk.reported_tags)
         room = self._budget.poll(requests, is_new=tip != self._walk.chain.tip)
         if self._questions.has_late and self._budget.for_deadlines(room=room):
@@ -181,7 +182,7 @@ class Follower(GenServer):
         self._block_time.found(tip.number, asked_at, announced=hint is not None)
         # A node can announce a head before it can return it.
         announced_another = hint is not None and hint.hash != tip.hash
-        return self._poll_interval if announced_another else self._block_time.delay(_now())
+        return self._poll_interval if announced_another else self._block_time.delay(loop_time())
 
     async def _ask_about_new(self) -> None:
         # Without a block, the height that a provider must have reached is unknown. During an
@@ -205,7 +206,3 @@ class Follower(GenServer):
         if self._next_poll is not None:
             process.cancel_timer(self._next_poll)
         self._next_poll = process.send_after(self.pid, Poll(), seconds)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -1,11 +1,11 @@
 """Questions about single transactions: new ones, others in turn, and those with a deadline."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Collection
 
 from beamish import telemetry
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import (
     TAGS,
     Absent,
@@ -20,7 +20,8 @@ from transaction_tracker.domain import (
     Tracked,
     Vanished,
 )
-from transaction_tracker.follower.evidence import Evidence, Facts
+from transaction_tracker.follower.endings import Facts
+from transaction_tracker.follower.look_ups import LookUps
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.searches import Searches
 from transaction_tracker.follower.undecided import Undecided
@@ -59,7 +60,7 @@ class Questions:
     Args:
         source: The source.
         open_transactions: The transactions that are not final, in memory.
-        evidence: Converts answers to facts.
+        look_ups: Converts answers to facts.
         records: Decides and stores what follows from facts.
         policy: Time limits for transactions in no block.
         undecided: Records transactions whose end cannot be decided.
@@ -70,7 +71,7 @@ class Questions:
         self,
         source: ChainSource,
         open_transactions: OpenTransactions,
-        evidence: Evidence,
+        look_ups: LookUps,
         records: Records,
         policy: Policy,
         undecided: Undecided,
@@ -78,7 +79,7 @@ class Questions:
     ) -> None:
         self._source = source
         self._open_transactions = open_transactions
-        self._evidence = evidence
+        self._look_ups = look_ups
         self._records = records
         self._policy = policy
         self._each_sweep = max(1, (budget - 1) // _CALLS_EACH)
@@ -109,7 +110,7 @@ class Questions:
 
     async def new(self, chain: KeptChain) -> None:
         """Ask about new transactions, at most one look-up of them."""
-        await self._ask(self._records.sweep.take_fresh(_now(), _MAX_NEW), chain, at_once=False)
+        await self._ask(self._records.sweep.take_fresh(loop_time(), _MAX_NEW), chain, at_once=False)
 
     async def due(self, chain: KeptChain) -> None:
         """Ask about the transactions whose turn has come, in one request.
@@ -118,11 +119,11 @@ class Questions:
         request.
         """
         self._review()
-        ids = self._records.sweep.take_due(_now(), self._batch_limit(self._each_sweep))
+        ids = self._records.sweep.take_due(loop_time(), self._batch_limit(self._each_sweep))
         await self._ask(ids, chain, at_once=True)
         telemetry.execute(
             ("transaction_tracker", "sweep"),
-            {"asked": len(ids), "age_seconds": self._records.sweep.age(_now())},
+            {"asked": len(ids), "age_seconds": self._records.sweep.age(loop_time())},
             {"source": self._source.name},
         )
 
@@ -152,7 +153,7 @@ class Questions:
         if not slots or chain.tip is None:
             return
         doubted = [key for key in slots if self._is_long_pending(key)]
-        found = await self._evidence.of_transactions(slots, chain, at_once=at_once, doubted=doubted)
+        found = await self._look_ups.of_transactions(slots, chain, at_once=at_once, doubted=doubted)
         facts = found.facts
         for key in slots:
             if _refusal(facts.get(key, ())) is None:
@@ -268,8 +269,8 @@ class Questions:
             The facts about each of the transactions.
         """
         height = -1 if chain.tip is None else chain.tip.number
-        asked = set(ids) - self._evidence.in_recent_blocks(ids)
-        enough = self._evidence.height_to_ask(chain)
+        asked = set(ids) - self._look_ups.in_recent_blocks(ids)
+        enough = self._look_ups.height_to_ask(chain)
         agreed = await self._source.consensus(self._slots(asked), enough) if asked else {}
         more: Facts = {}
         for key in ids:
@@ -328,13 +329,13 @@ class Questions:
         Raises:
             SourceError: The search must be repeated later.
         """
-        blocked = self._searches.blocked(key, _now())
+        blocked = self._searches.blocked(key, loop_time())
         if blocked is not None:
             raise RateLimitedError(blocked)
         try:
-            found = await self._evidence.of_winner(key, slots, chain)
+            found = await self._look_ups.of_winner(key, slots, chain)
         except RateLimitedError as error:
-            if self._searches.failed(key, str(error), _now()):
+            if self._searches.failed(key, str(error), loop_time()):
                 return ()  # the result if no provider has the old state that the search needs
             raise
         self._searches.forget(key)
@@ -379,7 +380,3 @@ def _vanished(consensus: Consensus, height: int, now: float) -> Vanished:
 
 def _is_late(tracked: Tracked) -> bool:
     return tracked.deadline is not None and time.time() >= tracked.deadline
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

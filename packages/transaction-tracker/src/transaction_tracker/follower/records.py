@@ -1,10 +1,10 @@
 """From facts to stored events: trackers decide, the store writes, the schedules are updated."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
 from beamish import ExitError, Registry
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import (
     TERMINAL,
     Agenda,
@@ -142,7 +142,7 @@ class Records:
             # The tracker stopped when the transaction became final.
             await TransactionTracker.reopen(event.tracked)
         elif event.tracked.state == "missing" != event.previous:
-            self.sweep.again(event.tracked.id, _now())
+            self.sweep.again(event.tracked.id, loop_time())
         await TransactionTracker.track_replacement(event.tracked)
 
     def changed(self, transaction: str) -> None:
@@ -174,14 +174,10 @@ class Records:
         self.deadlines.note(tracked)
         if "status_unknown" in tracked.flags and not tracked.final:
             # Another provider, or the same one later, can have a receipt with a status.
-            self.sweep.add(tracked.id, _now())
+            self.sweep.add(tracked.id, loop_time())
         elif not tracked.unplaced:
             self.sweep.forget(tracked.id)
         elif tracked.state == "registered" and tracked.id not in self.sweep:
             self.sweep.add_fresh(tracked.id)
         else:
-            self.sweep.add(tracked.id, _now())
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+            self.sweep.add(tracked.id, loop_time())

@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 
 from beamish import telemetry
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import BlockRef, Event, KeptChain, Link, Orphaned, RecentSlots, Tag
 from transaction_tracker.follower.branches import Branches
 from transaction_tracker.follower.deposits import Deposits, PathDeposits, count_deposits
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
+from transaction_tracker.follower.look_ups import LookUps
 from transaction_tracker.follower.low_heads import GRACE_BLOCKS, LowHeads
 from transaction_tracker.follower.old_blocks import OldBlocks
 from transaction_tracker.follower.paths import Path, PathReader
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.undoing import UndoCheck
-from transaction_tracker.follower.unreadable import count_unreadable
+from transaction_tracker.follower.unreadable import UnusableAnswers, count_unreadable
 from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, FetchedBlock, SourceError
 from transaction_tracker.store import FoundDeposits, OpenTransactions, Step, Store
@@ -42,7 +44,8 @@ class Walk:
 
     Attributes:
         chain: The kept blocks.
-        evidence: Converts blocks and answers of the source to facts.
+        evidence: Converts blocks to facts.
+        look_ups: Converts answers about single transactions to facts.
         reported_tags: The tags whose blocks the followed provider returned with its last head.
     """
 
@@ -71,9 +74,12 @@ class Walk:
         self.reported_tags: frozenset[Tag] = frozenset()
         self.chain: KeptChain = KeptChain(keep)
         endings = Endings(source, open_transactions, status)
-        old_blocks = OldBlocks(source, records.policy)
+        old_blocks, unusable = OldBlocks(source, records.policy), UnusableAnswers(open_transactions)
         self.evidence: Evidence = Evidence(
-            source, open_transactions, records.agenda, self._recent, endings, old_blocks
+            source, open_transactions, records.agenda, self._recent, endings, unusable
+        )
+        self.look_ups: LookUps = LookUps(
+            source, open_transactions, self.evidence, self._recent, old_blocks, unusable
         )
         records.on_end(self.evidence.forget)
 
@@ -119,7 +125,7 @@ class Walk:
     async def _is_ignored(self, head: Link) -> bool:
         """Return whether no block must be applied or undone because of this head."""
         tip = self.chain.tip
-        self._branches.showed(head, self.chain, _now())
+        self._branches.showed(head, self.chain, loop_time())
         if self._is_left([head]):
             return True
         if tip is None or head.number > tip.number:
@@ -137,7 +143,7 @@ class Walk:
     def _is_left(self, links: Sequence[Link]) -> bool:
         """Return whether blocks on the way to a head are on a branch that was left."""
         patience = GRACE_BLOCKS * self._block_time()
-        return self._branches.is_left(links, self.chain, _now(), patience)
+        return self._branches.is_left(links, self.chain, loop_time(), patience)
 
     async def _apply_depth(self) -> None:
         """Decide ends that need no new block: by a tag of the chain, or held back before."""
@@ -198,6 +204,7 @@ class Walk:
         self._move_to(KeptChain(self.chain.keep))
         self._recent.clear()
         self.evidence.forget_chain()
+        self.look_ups.forget_chain()
         # Also transactions that were in no block: on the new chain, a block below our first one can
         # contain them.
         for tracked in self._open_transactions:
@@ -355,7 +362,7 @@ class Walk:
         for block in blocks:
             self._status.applied(block.link.ref)
             self._recent.push(block.link, block.slots)
-            self._branches.applied(block.link, _now())
+            self._branches.applied(block.link, loop_time())
             count_unreadable(block)
             await self._measure(block, hits if block is last else set(), seen_at, started)
         return True
@@ -365,7 +372,8 @@ class Walk:
     ) -> None:
         now = time.monotonic()
         # All requests since the last block, including polls and questions about transactions.
-        requests, self._counted = self._source.requests - self._counted, self._source.requests
+        total = self._source.requests
+        requests, self._counted = total - self._counted, total
         telemetry.execute(
             ("transaction_tracker", "block", "applied"),
             {
@@ -387,7 +395,3 @@ class Walk:
     def _reorganised(self, depth: int) -> None:
         facts = {"source": self._source.name}
         telemetry.execute(("transaction_tracker", "reorg"), {"depth": depth}, facts)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

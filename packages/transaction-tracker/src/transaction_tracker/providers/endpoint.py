@@ -1,11 +1,11 @@
 """The state of one provider, which outlives its process."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeAlias, TypeVar
 
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import KeptChain
 from transaction_tracker.providers import events
 from transaction_tracker.providers.choice import Candidate
@@ -147,30 +147,30 @@ class RpcEndpoint:
             NotRunningError: The provider's process is not running, or ended meanwhile.
             SourceError: The request failed.
         """
-        started = _now()
+        started = loop_time()
         try:
             result = await send()
         except NotRunningError:
             raise
         except SourceError as error:
-            self._record_failure(error, _now() - started, calls)
+            self._record_failure(error, loop_time() - started, calls)
             raise
         except Exception:  # a hostile response can cause any error: the caller must not crash
             logger.exception("could not parse a response from provider %s", self.name)
             malformed = MalformedError(f"{self.name}: could not parse the response")
-            self._record_failure(malformed, _now() - started, calls)
+            self._record_failure(malformed, loop_time() - started, calls)
             raise malformed from None
-        self._record_response(result, _now() - started, calls)
+        self._record_response(result, loop_time() - started, calls)
         return result
 
     def record_unreadable_block(self, part: BlockPart, error: SourceError | None = None) -> None:
         """Count a block that could not be read, although another provider sent it readable."""
         error = error or MalformedError(self.last_error or f"{self.name}: unreadable")
-        self._report_pause(error, self.health.record_unreadable_block(part, _now()))
+        self._report_pause(error, self.health.record_unreadable_block(part, loop_time()))
 
     def record_wrong_parent(self, number: int) -> None:
         """Count a block with another parent than at another provider and in the followed chain."""
-        pause = self.health.record_wrong_parent(number, _now())
+        pause = self.health.record_wrong_parent(number, loop_time())
         if pause is not None:
             self.last_error = f"{self.name}: block {number} has a wrong parentHash"
             self._report_pause(MalformedError(self.last_error), pause)
@@ -178,7 +178,7 @@ class RpcEndpoint:
     def record_incomplete_block(self, number: int) -> None:
         """Count a block without a transaction that most providers list in it."""
         self.last_error = f"{self.name}: block {number} lacks a transaction"
-        pause = self.health.record_incomplete_block(number, _now())
+        pause = self.health.record_incomplete_block(number, loop_time())
         self._report_pause(MalformedError(self.last_error), pause)
 
     def _record_response(self, result: object, seconds: float, calls: int) -> None:
@@ -194,7 +194,7 @@ class RpcEndpoint:
         kind = error_class(error)
         events.request(self.name, kind, seconds, calls)
         self.last_error = str(error)
-        self._report_pause(error, self.health.record_failure(kind, _now()))
+        self._report_pause(error, self.health.record_failure(kind, loop_time()))
 
     def _report_pause(self, error: SourceError, pause: float | None) -> None:
         """Log a pause that the health has caused, and emit its event."""
@@ -213,13 +213,9 @@ class RpcEndpoint:
 
     def _head_age(self) -> float | None:
         head_at = self.health.head_at
-        return None if head_at is None else _now() - head_at
+        return None if head_at is None else loop_time() - head_at
 
     def _paused_until(self) -> float | None:
         if self.by_hand or self.health.paused_until is None:
             return None
-        return time.time() + self.health.paused_until - _now()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+        return time.time() + self.health.paused_until - loop_time()

@@ -1,11 +1,11 @@
 """State of a pool: its providers, the chain that they must be on, and the followed provider."""
 
-import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from beamish import GenServer
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.providers import events
 from transaction_tracker.providers.choice import (
@@ -20,7 +20,7 @@ from transaction_tracker.providers.choice import (
 from transaction_tracker.providers.election import elect, is_decided
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.health import HEAD_WINDOW_SECONDS, error_class
-from transaction_tracker.providers.requests import block_part, head_of, is_head_request
+from transaction_tracker.providers.requests import block_part, head_of
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.providers.views import View, group_by_chain
 from transaction_tracker.sources import (
@@ -95,26 +95,30 @@ class PoolState:
 
     def choose_active(self) -> RpcEndpoint | None:
         """Choose the provider to follow, and log a switch; return ``None`` if none is usable."""
-        candidates = self._candidates()
+        usable = self.usable_endpoints()
+        if len(usable) == 1:
+            return self._follow(usable[0], ())  # whatever its chain and its lag
+        candidates = self._candidates(usable)
         settle = min(SETTLE_SECONDS, self.probe_interval)
         name = choose(self.active, candidates, self._max_lag, settle)
-        if name is None:
-            return None
-        if self.active is not None and name != self.active:
-            self._report_switch(self.endpoint(self.active), name, candidates)
-        self.active = name
-        return self.endpoint(name)
+        return None if name is None else self._follow(self.endpoint(name), candidates)
+
+    def _follow(self, endpoint: RpcEndpoint, candidates: Sequence[Candidate]) -> RpcEndpoint:
+        if self.active is not None and endpoint.name != self.active:
+            self._report_switch(self.endpoint(self.active), endpoint.name, candidates)
+        self.active = endpoint.name
+        return endpoint
 
     def next_best(self, exclude: Collection[str]) -> RpcEndpoint | None:
         """Return the best other provider; those of the followed chain come first."""
-        candidates = self._candidates()
+        candidates = self._candidates(self.usable_endpoints())
         name = best(preferred(candidates), self._max_lag, exclude=exclude)
         name = name or best(candidates, self._max_lag, exclude=exclude)
         return None if name is None else self.endpoint(name)
 
     def set_chain(self, chain: KeptChain) -> None:
         """Store the followed chain after a change, and compare all providers with it."""
-        self.chain, now = chain, _now()
+        self.chain, now = chain, loop_time()
         for endpoint in self.endpoints:
             endpoint.compare(chain, now)
 
@@ -124,16 +128,19 @@ class PoolState:
         Its lag is measured against the providers that can be on the same chain: between different
         chains, height says nothing.
         """
-        labels = self._labels(now)
-        own = labels[endpoint.name]
         others = [
-            other.health.highest_head(now, self.head_window)
+            other
             for other in self.usable_endpoints()
-            if other is not endpoint
-            and other.health.head is not None
-            and (own is None or labels[other.name] in (own, None))
+            if other is not endpoint and other.health.head is not None
         ]
-        best_height = best_head([height, *others]) or 0
+        labels = self._labels(now) if others else {}
+        own = labels.get(endpoint.name)
+        heads = [
+            other.health.highest_head(now, self.head_window)
+            for other in others
+            if own is None or labels[other.name] in (own, None)
+        ]
+        best_height = best_head([height, *heads]) or 0
         endpoint.health.record_head(height, best_height, now, self.head_window)
 
     def record_link(self, endpoint: RpcEndpoint, head: Link, now: float) -> None:
@@ -152,17 +159,16 @@ class PoolState:
     ) -> None:
         """Record what single results say about a provider: errors, blocks and heads."""
         for request, result in zip(requests, results, strict=True):
+            part = block_part(request)
             if isinstance(result, SourceError):
-                if isinstance(result, MalformedError) and is_head_request(request):
-                    endpoint.unreadable_head_at = _now()
+                if part == "head" and isinstance(result, MalformedError):
+                    endpoint.unreadable_head_at = loop_time()
                 endpoint.health.record_error(error_class(result))
                 endpoint.last_error = str(result)
-                continue
-            part = block_part(request)
-            if result is not None and part is not None:
+            elif result is not None and part is not None:
                 endpoint.health.record_readable_block(part)
-            if is_head_request(request):
-                self._record_head_in(endpoint, result)
+                if part == "head":
+                    self._record_head_in(endpoint, result)
 
     def _record_head_in(self, endpoint: RpcEndpoint, result: Any) -> None:
         try:
@@ -170,14 +176,14 @@ class PoolState:
         except MalformedError:
             return  # the caller gets the raw result, and handles it
         if isinstance(head, int):
-            self.record_head(endpoint, head, _now())
+            self.record_head(endpoint, head, loop_time())
         elif head is not None:
-            self.record_link(endpoint, head, _now())
+            self.record_link(endpoint, head, loop_time())
 
     def record_probe(self, endpoint: RpcEndpoint, results: Sequence[Any]) -> View | SourceError:
         """Record the view that the results of a probe show, and return it."""
-        head, *blocks = results
-        if isinstance(head, MalformedError) and self.others_have_readable_heads(endpoint, _now()):
+        (head, *blocks), now = results, loop_time()
+        if isinstance(head, MalformedError) and self.others_have_readable_heads(endpoint, now):
             endpoint.record_unreadable_block("head", head)
         if isinstance(head, SourceError):
             return head
@@ -185,7 +191,7 @@ class PoolState:
             return NotYetError(f"{endpoint.name}: the node has no head yet")
         (block,) = blocks or (None,)
         known = None if isinstance(block, SourceError) else block
-        view = View(head, _now(), known, _now())
+        view = View(head, now, known, now)
         self.record_view(endpoint, view)
         is_open = view.side(self.chain) == "unknown"
         # After a null round, the view is complete: the chain has no block with that number.
@@ -233,12 +239,12 @@ class PoolState:
 
     def status(self, endpoint: RpcEndpoint) -> ProviderStatus:
         """Return the status of a provider."""
-        view = None if endpoint.view is None else self._recent(endpoint, _now())
+        view = None if endpoint.view is None else self._recent(endpoint, loop_time())
         return endpoint.status(self.active, "unknown" if view is None else view.side(self.chain))
 
-    def _candidates(self) -> list[Candidate]:
-        labels = self._labels(_now())
-        return [endpoint.candidate(labels[endpoint.name]) for endpoint in self.usable_endpoints()]
+    def _candidates(self, usable: Sequence[RpcEndpoint]) -> list[Candidate]:
+        labels = self._labels(loop_time())
+        return [endpoint.candidate(labels[endpoint.name]) for endpoint in usable]
 
     def _labels(self, now: float) -> dict[str, str | None]:
         views = {endpoint.name: self._recent(endpoint, now) for endpoint in self.endpoints}
@@ -359,7 +365,3 @@ class PoolState:
         shown = "on the chain of a minority" if reason == "minority" else reason
         logger.warning("provider %s is %s: following %s now", previous.name, shown, name)
         events.switched(name, previous.name, reason)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

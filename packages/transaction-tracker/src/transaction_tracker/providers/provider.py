@@ -1,10 +1,10 @@
 """The process of one RPC endpoint: it probes and checks the endpoint, and ends its requests."""
 
-import asyncio
 import logging
 from dataclasses import dataclass
 
 from beamish import Continue, ExitError, From, GenServer, NoReply, call, process
+from transaction_tracker.awake import loop_time
 from transaction_tracker.providers.calls import probe
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.in_flight import NotRunningError
@@ -82,7 +82,7 @@ class Provider(GenServer):
 
     def _handle_probe_due(self) -> None:
         process.send_after(self.pid, ProbeDue(), self._interval)
-        endpoint, now = self._endpoint, _now()
+        endpoint, now = self._endpoint, loop_time()
         if endpoint.standing == "refused" or endpoint.by_hand:
             return
         until = endpoint.health.paused_until
@@ -103,7 +103,7 @@ class Provider(GenServer):
         return not self._state.can_compare(self._endpoint, start)
 
     async def _probe(self) -> None:
-        await probe(self._state, self._endpoint, self._state.probe_height(_now()))
+        await probe(self._state, self._endpoint, self._state.probe_height(loop_time()))
         self._probing = False
 
     # -- Checks
@@ -126,7 +126,7 @@ class Provider(GenServer):
         waiting, self._waiting = self._waiting, []
         if failure is None:
             self._end_pause()
-            await probe(self._state, self._endpoint, self._state.probe_height(_now()))
+            await probe(self._state, self._endpoint, self._state.probe_height(loop_time()))
         for from_ in waiting:
             GenServer.reply(from_, failure)
 
@@ -152,7 +152,3 @@ async def check_chain(endpoint: RpcEndpoint) -> SourceError | None:
     except ExitError:
         return NotRunningError(f"{endpoint.name}: its process is not running")
     return failure
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

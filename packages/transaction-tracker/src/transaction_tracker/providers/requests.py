@@ -30,26 +30,14 @@ def is_read(request: Request) -> bool:
     return request.method.startswith(_READS)
 
 
-def is_block_request(request: Request) -> bool:
-    """Return whether a request is for a head or a block, which a healthy provider can send."""
-    return request.method in _HEADS or request.method in _BLOCKS
-
-
 def block_part(request: Request) -> BlockPart | None:
     """Return which part of a block a request asks for; ``None`` for another request."""
-    if not is_block_request(request):
-        return None
-    if is_head_request(request):
+    method, params = request.method, request.params
+    if method in _HEADS or (method == "eth_getBlockByNumber" and params[:1] == ("latest",)):
         return "head"
-    is_whole = request.params[1:2] == (True,) or request.method == "getblock"
-    return "whole" if is_whole else "place"
-
-
-def is_head_request(request: Request) -> bool:
-    """Return whether the result of a request is the provider's head."""
-    if request.method in _HEADS:
-        return True
-    return request.method == "eth_getBlockByNumber" and request.params[:1] == ("latest",)
+    if method not in _BLOCKS:
+        return None
+    return "whole" if params[1:2] == (True,) or method == "getblock" else "place"
 
 
 def about_transactions(requests: Sequence[Request]) -> bool:

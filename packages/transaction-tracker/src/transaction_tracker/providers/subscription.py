@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beamish import Backoff
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import Link
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.hints import HeadHint, HintSender
@@ -107,7 +108,7 @@ class HeadSubscription:
             async with time_limit(timeouts.connect, "no subscription"):
                 await self._subscribe(socket)
             self._endpoint.is_subscribed = True
-            self._last_head = _now()
+            self._last_head = loop_time()
             self._pong_due = None
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(socket))
@@ -135,7 +136,7 @@ class HeadSubscription:
     async def _watch(self, socket: WebSocket) -> None:
         """Send pings; raise ``TransportError`` if a pong or a head does not arrive in time."""
         while True:
-            now = _now()
+            now = loop_time()
             if self._pong_due is not None and now >= self._pong_due:
                 raise TransportError(f"no pong within {self._timeouts.ping:g} s")
             head_due = self._last_head + 3 * self._timeouts.block_time
@@ -147,10 +148,10 @@ class HeadSubscription:
 
     def _handle_head(self, head: Link) -> None:
         self._losses = 0
-        self._last_head = _now()
-        self._state.record_link(self._endpoint, head, _now())
+        self._last_head = loop_time()
+        self._state.record_link(self._endpoint, head, loop_time())
         if self._sends_hints():
-            self._hints.send(HeadHint(self._endpoint.name, head.number, head.hash), _now())
+            self._hints.send(HeadHint(self._endpoint.name, head.number, head.hash), loop_time())
 
     def _sends_hints(self) -> bool:
         """Return whether this provider is followed, or the followed one has no subscription."""
@@ -169,7 +170,3 @@ class HeadSubscription:
 
 def _link(message: dict[str, Any]) -> Link:
     return decode.link(fields.record(message.get("params"), "notification").get("result"))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

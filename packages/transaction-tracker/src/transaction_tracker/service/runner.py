@@ -25,6 +25,7 @@ from beamish import (
     call,
     process,
 )
+from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import TrackerError
 from transaction_tracker.service.source_tree import SourceTree, describe
 from transaction_tracker.store import Store, chain
@@ -168,7 +169,7 @@ class SourceRunner(GenServer):
     def _run(self, pid: Pid) -> None:
         self._pid = pid
         process.monitor(pid)
-        self._started_at = _now()
+        self._started_at = loop_time()
         if self._state.failure:
             logger.info("source %s runs again", self._tree.label)
         self._logged = None
@@ -178,13 +179,13 @@ class SourceRunner(GenServer):
         if self._state.paused:
             self._state.stopped()
             return
-        if self._started_at and _now() - self._started_at > (RETRY_BACKOFF.reset_after or 0.0):
+        if self._started_at and loop_time() - self._started_at > (RETRY_BACKOFF.reset_after or 0.0):
             self._failures = 0
         self._failures += 1
         self._state.failed(why)
         delay = RETRY_BACKOFF.delay(self._failures)
-        if self._logged is None or self._logged[0] != why or _now() > self._logged[1]:
-            self._logged = why, _now() + REPEAT_SECONDS
+        if self._logged is None or self._logged[0] != why or loop_time() > self._logged[1]:
+            self._logged = why, loop_time() + REPEAT_SECONDS
             logger.error(
                 "source %s does not run: %s; it is started again until it runs, and the other "
                 "sources are not affected",
@@ -248,7 +249,3 @@ def _cause(error: BeamishError) -> str:
     if isinstance(found, StartError):
         return describe(found.reason)
     return str(found)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

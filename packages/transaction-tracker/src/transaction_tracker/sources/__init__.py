@@ -1,5 +1,19 @@
 """Sources of transactions: their protocols, facts and errors."""
 
+from transaction_tracker.sources.answers import (
+    Answer,
+    Consensus,
+    Contained,
+    Ending,
+    FetchedBlock,
+    Head,
+    Objection,
+    Prefetched,
+    Sent,
+    Unanswered,
+    Unreadable,
+    Unused,
+)
 from transaction_tracker.sources.deposits import DepositSource, watches_addresses
 from transaction_tracker.sources.errors import (
     ApplicationError,
@@ -13,21 +27,9 @@ from transaction_tracker.sources.errors import (
 )
 from transaction_tracker.sources.polled import PolledSource
 from transaction_tracker.sources.protocol import (
-    Answer,
     ChainSource,
-    Consensus,
-    Contained,
-    Ending,
-    FetchedBlock,
-    Head,
-    Objection,
-    Prefetched,
-    Sent,
     Source,
     TokenSource,
-    Unanswered,
-    Unreadable,
-    Unused,
     has_blocks,
     has_tokens,
 )

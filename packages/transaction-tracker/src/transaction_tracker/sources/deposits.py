@@ -4,7 +4,8 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Protocol, TypeGuard
 
 from transaction_tracker.domain import Paid
-from transaction_tracker.sources.protocol import ChainSource, FetchedBlock, Source
+from transaction_tracker.sources.answers import FetchedBlock
+from transaction_tracker.sources.protocol import ChainSource, Source
 
 
 class DepositSource(ChainSource, Protocol):

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 from beamish import Backoff
+from transaction_tracker.awake import loop_time
 from transaction_tracker.sources.bucket import TokenBucket
 from transaction_tracker.sources.errors import RateLimitedError
 
@@ -57,7 +58,7 @@ class RateLimiter:
                 limits or a pause that the node asked for. Nothing was sent.
         """
         self._check_pause()
-        until = _now() + deadline
+        until = loop_time() + deadline
         await asyncio.sleep(self._reserve(calls, deadline))
         try:
             async with asyncio.timeout_at(until):
@@ -65,9 +66,11 @@ class RateLimiter:
         except TimeoutError:
             message = f"limit of {self._max_in_flight} requests in flight reached"
             raise RateLimitedError(message) from None
-        if self._pause() > 0:  # the node refused another request during the wait
+        try:
+            self._check_pause()  # the node can have refused another request during the wait
+        except RateLimitedError:
             self._slots.release()
-            self._check_pause()
+            raise
 
     def release(self) -> None:
         """Free the slot of a request that has ended."""
@@ -80,7 +83,7 @@ class RateLimiter:
             retry_after: Seconds that the node asks to wait. Default: a back-off that doubles with
                 each refusal.
         """
-        now = _now()
+        now = loop_time()
         # The node refuses all requests in flight for the same reason: they count as one refusal,
         # or a single moment would drive the back-off to its maximum.
         if self._paused_until <= now:
@@ -90,14 +93,11 @@ class RateLimiter:
 
     def accepted(self) -> None:
         """Reset the back-off: the node accepted a request."""
-        if self._paused_until <= _now():
+        if self._paused_until <= loop_time():
             self._refusals = 0
 
-    def _pause(self) -> float:
-        return self._paused_until - _now()
-
     def _check_pause(self) -> None:
-        wait = self._pause()
+        wait = self._paused_until - loop_time()
         if wait > 0:
             raise RateLimitedError(f"rate limited; retrying in {wait:.1f} s", wait)
 
@@ -105,17 +105,13 @@ class RateLimiter:
         if self._rate is None or self._burst is None:
             return 0.0
         if self._bucket is None:
-            self._bucket = TokenBucket.full(self._rate, self._burst, _now())
-        wait = self._bucket.wait(_now(), calls)
+            self._bucket = TokenBucket.full(self._rate, self._burst, loop_time())
+        wait = self._bucket.wait(loop_time(), calls)
         if wait > deadline:
             message = f"limit of {self._rate:g} requests per second reached for {wait:.1f} s"
             raise RateLimitedError(message, wait)
-        return self._bucket.reserve(_now(), calls)
+        return self._bucket.reserve(loop_time(), calls)
 
     def _backoff(self) -> float:
         # Programs that were refused together must not come back together.
         return _BACKOFF.delay(self._refusals) * (1 + random.uniform(0, _JITTER))  # noqa: S311
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -204,9 +204,10 @@ def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept], units: Unit
     found: list[_Kept] = []
     for event in steps:
         # A transaction without a row is stale: its event is not written.
-        known = kept.get(event.tracked.key, _Kept("", "{}", None, None, None))
-        kept[event.tracked.key] = known.after(event, units)
-        found.append(kept[event.tracked.key])
+        key = event.tracked.key
+        known = kept.get(key, _Kept("", "{}", None, None, None))
+        kept[key] = known.after(event, units)
+        found.append(kept[key])
     return found
 
 
@@ -226,8 +227,9 @@ def _moves(steps: Sequence[Event], kept: Sequence[_Kept]) -> list[_Move]:
     firsts: dict[str, Event] = {}
     lasts: dict[str, tuple[Event, _Kept]] = {}
     for event, values in zip(steps, kept, strict=True):
-        firsts.setdefault(event.tracked.key, event)
-        lasts[event.tracked.key] = event, values
+        key = event.tracked.key
+        firsts.setdefault(key, event)
+        lasts[key] = event, values
     return [_Move(firsts[key], *last) for key, last in lasts.items()]
 
 

@@ -8,8 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from transaction_tracker.domain import Tracked, local_id
 from transaction_tracker.store.committing import commit
 from transaction_tracker.store.reading import load_local
-from transaction_tracker.store.schema import ENDED, transactions
-from transaction_tracker.store.schema.bookmarks import bookmarks
+from transaction_tracker.store.schema import ENDED, bookmarks, transactions
 from transaction_tracker.store.steps import Step, Stored
 
 

@@ -17,8 +17,7 @@ from transaction_tracker.api.models import EventPage, event_view
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.domain import NotTrackedError
 from transaction_tracker.store import Store
-from transaction_tracker.store.feed import EventRecord
-from transaction_tracker.store.history import events_page
+from transaction_tracker.store.feed import EventRecord, events_page
 from transaction_tracker.store.pages import last_position
 from transaction_tracker.tracker import locate_key
 

@@ -45,8 +45,7 @@ from transaction_tracker.api.why import Situation, why
 from transaction_tracker.domain import NotTrackedError, Policy, State, Tracked, UnknownSourceError
 from transaction_tracker.domain.numbers import json_number
 from transaction_tracker.store import Store
-from transaction_tracker.store.feed import EventRecord
-from transaction_tracker.store.history import last_events
+from transaction_tracker.store.feed import EventRecord, last_events
 from transaction_tracker.store.pages import TransactionRecord, transaction_page
 from transaction_tracker.tracker import (
     TrackerContext,

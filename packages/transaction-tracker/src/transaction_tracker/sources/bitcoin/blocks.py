@@ -1,6 +1,7 @@
 """Fetch the head, and blocks whose hashes prove their transactions."""
 
 from transaction_tracker.domain import BlockRef, Link
+from transaction_tracker.sources.answers import FetchedBlock
 from transaction_tracker.sources.bitcoin import fields
 from transaction_tracker.sources.bitcoin.client import (
     Chained,
@@ -11,7 +12,6 @@ from transaction_tracker.sources.bitcoin.client import (
 from transaction_tracker.sources.errors import NotYetError, SourceError
 from transaction_tracker.sources.ethereum.retries import retry_not_yet
 from transaction_tracker.sources.ethereum.rpc import Rpc
-from transaction_tracker.sources.protocol import FetchedBlock
 
 # A block has up to 8 MB as hexadecimal text.
 MAX_BLOCKS_PER_REQUEST = 4

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from transaction_tracker.domain import BlockRef, Link
 from transaction_tracker.slices import Steps
+from transaction_tracker.sources.answers import FetchedBlock
 from transaction_tracker.sources.bitcoin import fields, raw
 from transaction_tracker.sources.errors import (
     ApplicationError,
@@ -26,7 +27,6 @@ from transaction_tracker.sources.ethereum.client import (
 from transaction_tracker.sources.ethereum.http import Http
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
 from transaction_tracker.sources.ethereum.url import MIN_KEY_CHARACTERS, SecretUrl
-from transaction_tracker.sources.protocol import FetchedBlock
 from transaction_tracker.sources.rate_limiter import RateLimiter
 
 MAX_ANSWER_BYTES = 64 * 2**20

@@ -4,11 +4,11 @@ from collections.abc import Collection
 from typing import Any
 
 from transaction_tracker.domain import Outcome
+from transaction_tracker.sources.answers import FetchedBlock, Unreadable
 from transaction_tracker.sources.bitcoin.found import Listed, listed_request, outcome_of
 from transaction_tracker.sources.bitcoin.networks import PROFILES, NetworkProfile
 from transaction_tracker.sources.errors import ApplicationError, MalformedError
 from transaction_tracker.sources.ethereum.rpc import Rpc
-from transaction_tracker.sources.protocol import FetchedBlock, Unreadable
 
 
 class BitcoinContext:

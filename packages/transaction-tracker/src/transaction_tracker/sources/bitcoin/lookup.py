@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from transaction_tracker.domain import Absent, BlockRef, Included, Seen
+from transaction_tracker.sources.answers import (
+    Answer,
+    Consensus,
+    FetchedBlock,
+    Unanswered,
+    Unreadable,
+)
 from transaction_tracker.sources.bitcoin import fields, spending
 from transaction_tracker.sources.bitcoin.client import NotIndexedError
 from transaction_tracker.sources.bitcoin.context import BitcoinContext
@@ -23,13 +30,6 @@ from transaction_tracker.sources.errors import (
     SourceError,
 )
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import (
-    Answer,
-    Consensus,
-    FetchedBlock,
-    Unanswered,
-    Unreadable,
-)
 
 Slots: TypeAlias = Mapping[str, tuple[str, ...]]
 

@@ -12,6 +12,17 @@ from transaction_tracker.domain import (
     Tracked,
     Transaction,
 )
+from transaction_tracker.sources.answers import (
+    Answer,
+    Consensus,
+    Contained,
+    Ending,
+    FetchedBlock,
+    Head,
+    Prefetched,
+    Sent,
+    Unreadable,
+)
 from transaction_tracker.sources.bitcoin import fields
 from transaction_tracker.sources.bitcoin.addresses import checked
 from transaction_tracker.sources.bitcoin.blocks import Blocks
@@ -34,17 +45,6 @@ from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
 from transaction_tracker.sources.ethereum.rpc import Rpc
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
-from transaction_tracker.sources.protocol import (
-    Answer,
-    Consensus,
-    Contained,
-    Ending,
-    FetchedBlock,
-    Head,
-    Prefetched,
-    Sent,
-    Unreadable,
-)
 
 
 class BitcoinSource(ComparedChain):

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from transaction_tracker.domain import BlockRef
+from transaction_tracker.sources.answers import Ending
 from transaction_tracker.sources.bitcoin import fields
 from transaction_tracker.sources.bitcoin.context import BitcoinContext
 from transaction_tracker.sources.bitcoin.found import Listed, listed_request, outcome_of
@@ -15,7 +16,6 @@ from transaction_tracker.sources.errors import ApplicationError, SourceError
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.vote_reader import Answers, Votes
 from transaction_tracker.sources.ethereum.votes import AGREES, Vote
-from transaction_tracker.sources.protocol import Ending
 
 _HEAD = Request("getblockcount", (), lambda value: fields.height(value, "head"))
 

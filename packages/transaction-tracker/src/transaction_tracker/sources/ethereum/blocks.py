@@ -8,13 +8,13 @@ from typing import Any
 
 from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.slices import Steps, run_in_slices
+from transaction_tracker.sources.answers import FetchedBlock
 from transaction_tracker.sources.errors import MalformedError, NotYetError, SourceError
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.classify import is_null_round
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.retries import retry_not_yet
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import FetchedBlock
 
 # About 1.5 MB of JSON: large enough to be bound by bandwidth, small enough to parse at once.
 _TRANSACTIONS_PER_REQUEST = 2_000

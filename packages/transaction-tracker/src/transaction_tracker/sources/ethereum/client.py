@@ -293,10 +293,14 @@ class RpcClient:
             self._limiter.refused(error.retry_after)
             raise
         self._listen(requests, results)
-        return [
-            self._named(await run_in_slices(request.steps(result)), result)
+        values = [
+            await run_in_slices(request.steps(result))
             for request, result in zip(requests, results, strict=True)
         ]
+        for value in values:
+            if isinstance(value, SourceError):
+                self._about(value)
+        return values
 
     def _listen(self, requests: Sequence[Request], results: list[Any]) -> None:
         """Pause requests if the node limits every call, and not only a call about a transaction.
@@ -313,11 +317,7 @@ class RpcClient:
     def _results(self, answer: Any, count: int) -> list[Any]:
         if count > 1 and (refusal := _only_answer(answer)) is not None:
             raise self._batch_refused(refusal)
-        results = [self._result(item) for item in _numbered(answer, count)]
-        for result in results:
-            if isinstance(result, SourceError):
-                self._about(result)
-        return results
+        return [self._result(item) for item in _numbered(answer, count)]
 
     def _batch_refused(self, answer: dict[str, Any]) -> SourceError:
         """Return the error for a single response to many calls: the node refuses the batch."""
@@ -346,11 +346,6 @@ class RpcClient:
         """Return the node's message as one short line without secrets."""
         text = _LONG_HEXADECIMAL.sub("0x…", self._redact(str(message)))[:_MAX_MESSAGE_CHARACTERS]
         return "".join(letter if letter.isprintable() else " " for letter in text)
-
-    def _named(self, value: Any, raw: Any) -> Any:
-        """Add the node's name to an error that was raised while its result was read."""
-        is_new = isinstance(value, SourceError) and value is not raw
-        return self._about(value) if is_new else value
 
     def _about(self, error: SourceError) -> SourceError:
         """Add the node's name to an error."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Mapping
 
 from transaction_tracker.domain import BlockRef, KeptChain, Link, StandingObjection, Tracked
+from transaction_tracker.sources.answers import Ending, Objection
 from transaction_tracker.sources.ethereum.links import numbered
 from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
 from transaction_tracker.sources.ethereum.rpc import NodeResults, Request, Rpc
-from transaction_tracker.sources.protocol import Ending, Objection
 
 
 class ComparedChain:

@@ -10,6 +10,7 @@ from typing import Any
 
 from transaction_tracker.domain import BlockRef, Link, Outcome, Transaction
 from transaction_tracker.slices import Steps, run_at_once, slices
+from transaction_tracker.sources.answers import FetchedBlock
 from transaction_tracker.sources.errors import MalformedError
 from transaction_tracker.sources.ethereum import details, fees, reasons
 from transaction_tracker.sources.ethereum.contents import Content
@@ -30,7 +31,6 @@ from transaction_tracker.sources.ethereum.fields import (
 )
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
-from transaction_tracker.sources.protocol import FetchedBlock
 
 # 0x and 256 bytes in hexadecimal.
 _BLOOM_CHARACTERS = 514

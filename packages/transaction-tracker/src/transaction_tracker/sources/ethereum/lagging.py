@@ -1,7 +1,7 @@
 """How long an end waits for providers whose heads are below its blocks."""
 
 from transaction_tracker.domain import BlockRef
-from transaction_tracker.sources.protocol import Ending
+from transaction_tracker.sources.answers import Ending
 
 # The block that decides an end, and the block that confirms it.
 _Blocks = tuple[BlockRef, BlockRef | None]

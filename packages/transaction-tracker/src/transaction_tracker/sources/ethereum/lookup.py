@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from transaction_tracker.domain import Absent, BlockRef, Included, Rejected, Seen
+from transaction_tracker.sources.answers import Answer, Consensus, Unanswered, Unreadable
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -18,7 +19,6 @@ from transaction_tracker.sources.ethereum import decode, details, fields
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Answer, Consensus, Unanswered, Unreadable
 
 
 def _quantity(value: Any) -> int:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transaction_tracker.domain import KeptChain, Link, Tag
+from transaction_tracker.sources.answers import Ending, Objection
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.rpc import Request
-from transaction_tracker.sources.protocol import Ending, Objection
 
 
 def mark_requests(endings: Mapping[str, Ending]) -> list[Request]:

@@ -13,13 +13,13 @@ from transaction_tracker.domain import (
     Transaction,
 )
 from transaction_tracker.slices import Slices
+from transaction_tracker.sources.answers import Ending, Objection
 from transaction_tracker.sources.ethereum.lagging import LaggingProviders
 from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
 from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request, Rpc
 from transaction_tracker.sources.ethereum.standing import StandingObjections
 from transaction_tracker.sources.ethereum.vote_reader import QUORUM, Answers, Votes, agreeing
 from transaction_tracker.sources.ethereum.votes import Vote
-from transaction_tracker.sources.protocol import Ending, Objection
 
 # How long an end waits for providers whose heads are below its block. It is shorter than the time
 # after which an end that is held back causes an alarm.

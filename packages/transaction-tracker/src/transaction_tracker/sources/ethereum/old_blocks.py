@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from transaction_tracker.domain import BlockRef, KeptChain, Link
+from transaction_tracker.sources.answers import Contained
 from transaction_tracker.sources.ethereum.links import MAX_LINKED_BLOCKS, Ancestors, numbered
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Contained
 
 # Number of providers that must have a block that is too far down to be linked.
 QUORUM = 2

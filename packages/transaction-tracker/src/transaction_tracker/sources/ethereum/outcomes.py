@@ -8,6 +8,7 @@ from typing import Any
 
 from transaction_tracker.domain import BlockRef, Outcome
 from transaction_tracker.slices import Slices
+from transaction_tracker.sources.answers import FetchedBlock, Unreadable
 from transaction_tracker.sources.errors import MalformedError, NotYetError, SourceError
 from transaction_tracker.sources.ethereum import decode, details, reasons
 from transaction_tracker.sources.ethereum.context import ChainContext
@@ -16,7 +17,6 @@ from transaction_tracker.sources.ethereum.retries import NOT_YET_WAITS
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.statuses import Statuses
-from transaction_tracker.sources.protocol import FetchedBlock, Unreadable
 
 Outcomes = dict[str, Outcome | Unreadable | None]
 

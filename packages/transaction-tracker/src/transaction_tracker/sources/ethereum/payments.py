@@ -11,6 +11,7 @@ from typing import Any
 from beamish import telemetry
 from transaction_tracker.domain import Deposit, Paid, Transfer
 from transaction_tracker.slices import Slices, Steps, slices
+from transaction_tracker.sources.answers import FetchedBlock
 from transaction_tracker.sources.errors import NotYetError, SourceError
 from transaction_tracker.sources.ethereum.bloom import can_contain
 from transaction_tracker.sources.ethereum.fields import (
@@ -25,7 +26,6 @@ from transaction_tracker.sources.ethereum.fields import (
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.transfers import TRANSFER, read_logs
-from transaction_tracker.sources.protocol import FetchedBlock
 
 # The transaction and the transfer of a log.
 _Transfers = list[tuple[str, Transfer]]

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from transaction_tracker.sources.answers import Sent
 from transaction_tracker.sources.errors import ApplicationError
 from transaction_tracker.sources.ethereum import fields
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Sent
 
 # What nodes say of a transaction that they have already, in a pool or in a block: of geth, Erigon,
 # Nethermind, Besu, reth and anvil.

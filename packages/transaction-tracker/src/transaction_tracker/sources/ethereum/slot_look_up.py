@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from transaction_tracker.domain import Absent
+from transaction_tracker.sources.answers import Answer, Consensus, Unanswered, Unused
 from transaction_tracker.sources.errors import (
     ApplicationError,
     RateLimitedError,
@@ -13,7 +14,6 @@ from transaction_tracker.sources.errors import (
 )
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Answer, Consensus, Unanswered, Unused
 
 _REFUSED = (ApplicationError, RateLimitedError, ServerError)
 

@@ -14,6 +14,17 @@ from transaction_tracker.domain import (
     TokenUnit,
     Transaction,
 )
+from transaction_tracker.sources.answers import (
+    Answer,
+    Consensus,
+    Contained,
+    Ending,
+    FetchedBlock,
+    Head,
+    Prefetched,
+    Sent,
+    Unreadable,
+)
 from transaction_tracker.sources.errors import NotYetError, SourceError, WrongChainError
 from transaction_tracker.sources.ethereum import decode, fields, slot_ids
 from transaction_tracker.sources.ethereum.blocks import Blocks
@@ -38,17 +49,6 @@ from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.vote_reader import VoteReader
 from transaction_tracker.sources.ethereum.winner import Winners
-from transaction_tracker.sources.protocol import (
-    Answer,
-    Consensus,
-    Contained,
-    Ending,
-    FetchedBlock,
-    Head,
-    Prefetched,
-    Sent,
-    Unreadable,
-)
 
 _MARKS: tuple[Tag, ...] = ("safe", "finalized")
 

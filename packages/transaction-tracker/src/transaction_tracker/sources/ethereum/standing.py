@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from transaction_tracker.domain import BlockRef, StandingObjection
-from transaction_tracker.sources.protocol import Ending, Objection
+from transaction_tracker.sources.answers import Ending, Objection
 
 
 class StandingObjections:

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.slices import Slices, Steps
+from transaction_tracker.sources.answers import Ending, FetchedBlock
 from transaction_tracker.sources.ethereum import decode, votes
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.votes import Vote
-from transaction_tracker.sources.protocol import Ending, FetchedBlock
 
 # Results of each provider, by its name.
 Answers: TypeAlias = Mapping[str, Mapping[Request, Any]]

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from transaction_tracker.domain import Outcome, Transaction
+from transaction_tracker.sources.answers import Ending, FetchedBlock
 from transaction_tracker.sources.errors import RateLimitedError, SourceError, TransportError
 from transaction_tracker.sources.ethereum import decode, details, fields
 from transaction_tracker.sources.ethereum.contents import Content
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
-from transaction_tracker.sources.protocol import Ending, FetchedBlock
 
 Stance: TypeAlias = Literal["agrees", "contradicts", "behind", "silent"]
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from transaction_tracker.sources.answers import FetchedBlock
 from transaction_tracker.sources.errors import RateLimitedError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import FetchedBlock
 
 # Number of heights in one batch: with 16, a block of 100 million is found in 8 batches.
 _POINTS = 16

@@ -4,14 +4,17 @@ from transaction_tracker.store.schema.access import idempotency_keys, tokens
 from transaction_tracker.store.schema.addresses import address_searches, addresses
 from transaction_tracker.store.schema.alerts import alert_notices, alerts
 from transaction_tracker.store.schema.base import Amount, metadata, one_of
-from transaction_tracker.store.schema.blocks import block_slots, blocks, cursors
-from transaction_tracker.store.schema.bookmarks import bookmarks
-from transaction_tracker.store.schema.broadcasts import broadcasts
+from transaction_tracker.store.schema.blocks import block_slots, blocks, bookmarks, cursors
 from transaction_tracker.store.schema.events import counters, events
-from transaction_tracker.store.schema.objections import objections
 from transaction_tracker.store.schema.outbox import attempts, consumers, endpoints, outbox
-from transaction_tracker.store.schema.token_units import token_units
-from transaction_tracker.store.schema.transactions import ENDED, OPEN, transactions
+from transaction_tracker.store.schema.transactions import (
+    ENDED,
+    OPEN,
+    broadcasts,
+    objections,
+    token_units,
+    transactions,
+)
 
 __all__ = [
     "ENDED",

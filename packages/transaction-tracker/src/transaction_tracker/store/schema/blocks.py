@@ -1,6 +1,6 @@
-"""The tables of kept blocks, and of the cursor of each source."""
+"""The tables of how far each source is read: kept blocks, cursors and positions in feeds."""
 
-from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, String, Table, Text
 
 from transaction_tracker.store.schema.base import metadata
 
@@ -39,4 +39,13 @@ cursors: Table = Table(
     Column("paused_since", Float),
     # Counts the additions of watched addresses; see ``addresses.deposits``.
     Column("addresses_version", Integer, nullable=False, server_default="0"),
+)
+
+# The positions in the feeds of other services.
+bookmarks: Table = Table(
+    "bookmarks",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    # The position, as the service writes it.
+    Column("place", Text, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""The table of transactions: the current state of each."""
+"""The tables of transactions: the current state of each, and what else is kept about them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -100,4 +100,47 @@ Index(
     transactions.c.ended_at,
     sqlite_where=ENDED,
     postgresql_where=ENDED,
+)
+
+# The raw signed transactions that can be sent again, until they have ended.
+broadcasts: Table = Table(
+    "broadcasts",
+    metadata,
+    Column("transaction_id", String(200), primary_key=True),
+    # Whoever has it can send it: never shown, never logged.
+    Column("raw", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Float, nullable=False),
+)
+
+# The providers' objections to ends of open transactions.
+objections: Table = Table(
+    "objections",
+    metadata,
+    Column("transaction_id", String(200), primary_key=True),
+    # The host and the port: its place in the list and its key can change.
+    Column("provider", String(300), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("passes", Boolean, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", String(100), nullable=False),
+    Column("succeeded", Boolean),
+    Column("winner", String(200)),
+    Column("confirmed_number", BigInteger),
+    Column("confirmed_hash", String(100)),
+)
+
+# The tokens that transactions have transferred, with their units.
+token_units: Table = Table(
+    "token_units",
+    metadata,
+    # Name of the source, as in the transactions.
+    Column("source", String(100), primary_key=True),
+    Column("contract", String(100), primary_key=True),
+    # NULL until the contract has been asked, and if it says none that is valid.
+    Column("decimals", Integer),
+    Column("symbol", String(100)),
+    Column("attempts", Integer, nullable=False),
+    # Unix seconds of the next attempt.
+    Column("next_at", Float, nullable=False),
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.cli.transactions import described
+from transaction_tracker.cli.transaction_text import described
 
 FEE = "0.000000000000021 ether (0.000021 gwei, 21000 wei)"
 
