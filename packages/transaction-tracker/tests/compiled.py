@@ -18,7 +18,7 @@ _MAX_STATEMENTS = 2_000
 
 @contextmanager
 def compiled_once() -> Iterator[None]:
-    """Let all engines of SQLite share a dialect, which is a part of a statement's key."""
+    """Make all engines of SQLite share a dialect, which is a part of the key of a statement."""
     first = create_engine("sqlite://")
     with first.connect():  # the dialect asks the first connection what SQLite can do
         pass

@@ -51,7 +51,7 @@ async def is_dropped(world: World) -> None:
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an hour pass, and not five, until a transaction has been sent as often as it may be."""
+    """Shorten the pauses: a transaction is sent as often as it may be in one hour, not in five."""
     monkeypatch.setattr(rebroadcaster, "_BACKOFF", Backoff(60.0, maximum=300.0, jitter=0.0))
 
 
