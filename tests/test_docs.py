@@ -9,11 +9,13 @@ An ``output`` block is what has been printed since the one before it; ``…`` in
 text, and so does the number in a pid; a page may leave all output out. A page that defines tests is
 run by pytest.
 
-All pages together pass ``mypy --strict``, so that what a reader pastes has types.
+All pages together pass ``mypy --strict``, so that what a reader pastes has types; and with them the
+programs of the cookbook.
 
 Blocks in ``sh``, ``text`` and ``elixir`` are only shown.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +26,7 @@ import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+COOKBOOK = DOCS.parent / "examples" / "cookbook"
 # Apart from the cache of `make check`, because both can run at the same time.
 CACHE = DOCS.parent / ".mypy_cache" / "docs"
 SHOWN = {"elixir", "sh", "text"}
@@ -115,7 +118,8 @@ def test_page_is_a_program_that_prints_what_the_page_says(page: Path, tmp_path: 
     assert not expected or not printed[-1].strip(), f"{page} does not show: {printed[-1]}"
 
 
-def test_programs_of_all_pages_pass_mypy_strict(tmp_path: Path) -> None:
+@pytest.mark.once
+def test_programs_of_all_pages_and_of_the_cookbook_pass_mypy_strict(tmp_path: Path) -> None:
     files = {}
     for page in pages_with("python"):
         name = re.sub(r"\W", "_", shown(page.with_suffix(""))) + ".py"
@@ -124,10 +128,13 @@ def test_programs_of_all_pages_pass_mypy_strict(tmp_path: Path) -> None:
 
     # The configuration of the repository is strict, and knows the folders of the packages.
     config = ["--config-file", str(DOCS.parent / "pyproject.toml"), "--cache-dir", str(CACHE)]
+    # Together, because each run of mypy reads all that they import.
+    programs = [*(tmp_path / name for name in files), *sorted(COOKBOOK.glob("*.py"))]
     ran = subprocess.run(
-        [sys.executable, "-m", "mypy", *config, *(str(tmp_path / name) for name in files)],
+        [sys.executable, "-m", "mypy", *config, *map(str, programs)],
         capture_output=True,
         cwd=DOCS.parent,
+        env=os.environ | {"MYPYPATH": str(COOKBOOK)},
         text=True,
         timeout=240,
         check=False,

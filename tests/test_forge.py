@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 SUPPORTED = (ROOT / "tools" / "pythons").read_text().split('supported="')[1].split('"')[0].split()
@@ -28,6 +30,17 @@ def steps(path: Path) -> Iterator[dict[str, Any]]:
 def targets() -> set[str]:
     """Return the targets of the Makefile."""
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("variable", ["HEAVY", "ONCE"])
+def test_marks_that_the_makefile_leaves_out_exist(variable: str) -> None:
+    """pytest takes an unknown mark for one that no test has, and would leave out nothing."""
+    found = re.search(rf"^{variable} := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+
+    assert found is not None
+    known = {mark.partition(":")[0] for mark in options["markers"]}
+    assert {*found[1].split(" or ")} <= known
 
 
 @pytest.mark.parametrize("job", ["test", "packages"])

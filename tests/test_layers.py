@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 PACKAGES = Path(__file__).parent.parent / "packages"
 
 # Each package from the top layer down: a later layer can import from the earlier ones. A later

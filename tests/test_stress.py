@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 STRESS = Path(__file__).parent.parent / "tools" / "stress"
 # Fails in its second run only.
 FLAKY = """

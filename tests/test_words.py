@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 SUFFIXES = {".css", ".html", ".js", ".md", ".py", ".toml", ".yml"}
 WITHOUT_SUFFIX = ("Makefile", "tools/")

@@ -12,9 +12,16 @@ from transaction_tracker.store import chain
 from transaction_tracker.store.database import Database, Failed
 
 from .clock import Clock
+from .compiled import compiled_once
 from .databases import SOURCE, Run
 from .figures import FIGURES
 from .postgres import Postgres, running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_compiled_once() -> Iterator[None]:
+    with compiled_once():
+        yield
 
 
 @pytest.fixture(autouse=True)

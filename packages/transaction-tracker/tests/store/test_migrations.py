@@ -113,6 +113,22 @@ def test_new_database_has_the_current_schema(empty_url: str) -> None:
     assert pending_revisions(empty_url) == []
 
 
+def test_new_file_has_every_table_index_and_check_as_they_are_declared(tmp_path: Path) -> None:
+    def declared() -> list[Any]:
+        engine = create_engine(f"sqlite:///{tmp_path / 'declared.db'}", poolclass=NullPool)
+        metadata.create_all(engine)
+        return made(tmp_path / "declared.db")
+
+    def made(path: Path) -> list[Any]:
+        with closing(sqlite3.connect(path)) as connection:
+            query = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name != 'alembic_version'"
+            return sorted(connection.execute(query), key=repr)
+
+    migrate(f"sqlite:///{tmp_path / 'made.db'}")
+
+    assert made(tmp_path / "made.db") == declared()
+
+
 def test_migrations_lead_to_the_current_schema(
     empty_url: str, database_url: str, tmp_path: Path
 ) -> None:

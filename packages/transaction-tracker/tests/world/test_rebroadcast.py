@@ -2,13 +2,15 @@
 
 import logging
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from beamish import process
+from beamish import Backoff, process
 from transaction_tracker import TransactionTracker
+from transaction_tracker.follower import rebroadcaster
 from transaction_tracker.follower.rebroadcaster import REBROADCASTER
 from transaction_tracker.store import Store
 from transaction_tracker.store.broadcasts import MAX_ATTEMPTS
@@ -16,6 +18,7 @@ from transaction_tracker.store.schema import broadcasts
 
 from ..signing import SENDER, legacy  # noqa: TID252
 from .chain import Chain, transaction
+from .clock import now
 from .node import Node, RpcError
 from .test_raw import PAYMENT, RAW, ready
 from .world import BLOCK_SECONDS, CONFIRMATIONS, DROP_BLOCKS, World
@@ -46,6 +49,12 @@ async def is_dropped(world: World) -> None:
     await world.becomes(PAYMENT, "dropped")
 
 
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses: a transaction is sent as often as it may be in one hour, not in five."""
+    monkeypatch.setattr(rebroadcaster, "_BACKOFF", Backoff(60.0, maximum=300.0, jitter=0.0))
+
+
 async def kept() -> int:
     return len(await Store.run(lambda connection: connection.execute(broadcasts.select()).all()))
 
@@ -70,17 +79,27 @@ def test_missing_transaction_is_sent_to_all_providers_until_they_have_it() -> No
     world.play(main)
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_dropped_transaction_is_sent_less_and_less_often_up_to_a_limit() -> None:
     chain = ready()
     world = World(*nodes(chain, accept=False), rebroadcast=True, poll_interval=60.0)
+    times: list[float] = []
+
+    def refuse(_raw: str) -> str:
+        times.append(now())
+        raise RpcError(-32000, "unknown")
+
+    world.nodes[0].on_send = refuse
 
     async def main() -> None:
         await track()
         await is_dropped(world)
         assert 1 <= len(world.nodes[0].sent) < MAX_ATTEMPTS
-        # Every ten minutes, because the simulation of each second takes long.
-        await world.blocks(30, seconds=600.0)
+        await world.blocks(30, seconds=100.0)
         assert [len(node.sent) for node in world.nodes] == [MAX_ATTEMPTS, MAX_ATTEMPTS]
+        pauses = [later - sooner for sooner, later in pairwise(times)]
+        # It looks every 15 s what is due.
+        assert pauses[:4] == pytest.approx([60.0, 120.0, 240.0, 300.0], abs=20.0)
         assert await world.ends(PAYMENT) == ["dropped"]
 
     world.play(main)
@@ -149,6 +168,7 @@ def test_transaction_is_not_sent_once_its_nonce_is_used_or_it_has_expired() -> N
     world.play(main)
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_attempts_are_counted_over_a_restart(tmp_path: Path) -> None:
     chain = ready()
     world = World(
@@ -167,8 +187,7 @@ def test_attempts_are_counted_over_a_restart(tmp_path: Path) -> None:
         await world.start()
         await world.blocks(1)
         assert len(world.nodes[0].sent) <= sent + 1
-        # Every ten minutes, because the simulation of each second takes long.
-        await world.blocks(30, seconds=600.0)
+        await world.blocks(30, seconds=100.0)
         assert len(world.nodes[0].sent) == MAX_ATTEMPTS
 
     world.simulate(main)

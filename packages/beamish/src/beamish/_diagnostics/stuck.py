@@ -6,6 +6,9 @@ from typing import Any
 
 from beamish._runtime.process import Process
 
+# Of a coroutine, a generator and an asynchronous generator: its frame, and what it waits for.
+_ATTRIBUTES = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
+
 
 def place(process: Process) -> str | None:
     """Return where ``process`` is busy, or ``None`` if it is not."""
@@ -21,11 +24,11 @@ def frames(coroutine: Any) -> Iterator[FrameType]:
     while coroutine is not None:
         # `eager` and `Observed` wrap the coroutine of a callback.
         coroutine = getattr(coroutine, "_coroutine", coroutine)
-        for kind, inner in (("cr", "await"), ("gi", "yieldfrom"), ("ag", "await")):
-            frame = getattr(coroutine, f"{kind}_frame", None)
+        for own, inner in _ATTRIBUTES:
+            frame = getattr(coroutine, own, None)
             if frame is not None:
                 yield frame
-                coroutine = getattr(coroutine, f"{kind}_{inner}")
+                coroutine = getattr(coroutine, inner)
                 break
         else:
             return

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from beamish._runtime.context import current_pid
 from beamish._runtime.process import Process
@@ -17,6 +17,10 @@ KEPT = 40  # of the last steps
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")  # differs in each replay
 _MAX_MESSAGE_CHARACTERS = 100
 
+# Its number, the time in seconds, who does it, and what is done. Nearly all steps are forgotten, so
+# only those that are shown become lines of text.
+_Step: TypeAlias = tuple[int, float, str, str]
+
 
 class Trace:
     """The last steps of a simulation.
@@ -27,7 +31,7 @@ class Trace:
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
         self._write = write
-        self._lines: deque[str] = deque(maxlen=KEPT)
+        self._kept: deque[_Step] = deque(maxlen=KEPT)
         self._steps = 0
         self._now = 0.0
         self._ended = False
@@ -45,10 +49,10 @@ class Trace:
     def _note(self, who: str, what: str) -> None:
         if self._ended:
             return
-        line = f"{self._steps:>6}  {self._now:10.6f} s  {who}: {what}"
-        self._lines.append(line)
+        step = (self._steps, self._now, who, what)
+        self._kept.append(step)
         if self._write is not None:
-            self._write(line)
+            self._write(_line(step))
 
     def end(self) -> None:
         """Stop recording: the cleanup begins."""
@@ -56,7 +60,12 @@ class Trace:
 
     def story(self) -> str:
         """Return the last steps, one per line."""
-        return "\n".join(("the last steps:", *self._lines))
+        return "\n".join(("the last steps:", *map(_line, self._kept)))
+
+
+def _line(step: _Step) -> str:
+    number, now, who, what = step
+    return f"{number:>6}  {now:10.6f} s  {who}: {what}"
 
 
 def _request(name: str, args: tuple[Any, ...]) -> str:
@@ -64,7 +73,8 @@ def _request(name: str, args: tuple[Any, ...]) -> str:
         return type(args[1]).__name__.lstrip("_")
     if name == "handle_call":
         args = args[:1]  # without the From
-    return _ADDRESS.sub("", describe(name, args, _MAX_MESSAGE_CHARACTERS))
+    text = describe(name, args, _MAX_MESSAGE_CHARACTERS)
+    return _ADDRESS.sub("", text) if " at 0x" in text else text
 
 
 def _shown(handle: asyncio.Handle) -> tuple[str, str]:

@@ -32,7 +32,7 @@ def place(task: asyncio.Task[Any]) -> str:
     waiting = list(frames(task.get_coro()))
     if not waiting:
         return str(task.get_coro())
-    frame = next((frame for frame in reversed(waiting) if _is_own(frame)), waiting[0])
+    frame = next((frame for frame in reversed(waiting) if _is_own(_module(frame))), waiting[0])
     if _module(frame) == signature.__name__:  # the client function of a method
         return f"a call of {getattr(task.get_coro(), '__qualname__', 'a method')}"
     return _line(frame.f_code, frame.f_lineno)
@@ -43,8 +43,9 @@ def _line(code: CodeType, number: int) -> str:
     return f"{code.co_qualname} ({Path(code.co_filename).name}:{number})"
 
 
-def _is_own(frame: FrameType) -> bool:
-    return _module(frame).partition(".")[0] not in _BENEATH
+@lru_cache(maxsize=4_096)
+def _is_own(module: str) -> bool:
+    return module.partition(".")[0] not in _BENEATH
 
 
 def _module(frame: FrameType) -> str:

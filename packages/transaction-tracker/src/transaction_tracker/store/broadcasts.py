@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, or_, select, update
 
 from transaction_tracker.domain import Registration
 from transaction_tracker.store import bulk
@@ -62,23 +62,33 @@ def due(
         missing_since: Unix seconds. A transaction that is missing since a later time is not due.
         limit: Maximum number.
     """
+    values = {"source": source, "now": now, "missing_since": missing_since, "limit": limit}
+    return [Broadcast(*row) for row in connection.execute(_DUE, values)]
+
+
+def _due() -> Select[tuple[str, str, int]]:
     columns = transactions.c
-    long_missing = (columns.state == "missing") & (columns.missing_time <= missing_since)
+    long_missing = (columns.state == "missing") & (
+        columns.missing_time <= bindparam("missing_since")
+    )
     # A used nonce cannot be used again, and an expired transaction must not be in a block any more.
-    query = (
+    return (
         select(broadcasts.c.transaction_id, broadcasts.c.raw, broadcasts.c.attempts)
         .join(transactions, columns.id == broadcasts.c.transaction_id)
         .where(
-            columns.source == source,
-            broadcasts.c.next_at <= now,
+            columns.source == bindparam("source"),
+            broadcasts.c.next_at <= bindparam("now"),
             broadcasts.c.attempts < MAX_ATTEMPTS,
             or_(long_missing, (columns.state == "dropped") & columns.reason.is_(None)),
-            or_(columns.deadline.is_(None), columns.deadline > now),
+            or_(columns.deadline.is_(None), columns.deadline > bindparam("now")),
         )
         .order_by(broadcasts.c.next_at)
-        .limit(limit)
+        .limit(bindparam("limit"))
     )
-    return [Broadcast(*row) for row in connection.execute(query)]
+
+
+# Asked every few seconds: building it takes several times longer than the database needs.
+_DUE = _due()
 
 
 def attempted(connection: Connection, transaction: str, next_at: float) -> None:

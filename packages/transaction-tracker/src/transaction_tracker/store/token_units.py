@@ -7,7 +7,7 @@ waits for an answer. An event that was written without decimals stays as it is.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 
 from transaction_tracker.domain import TokenUnit
 from transaction_tracker.store import bulk
@@ -54,19 +54,27 @@ def due(connection: Connection, *, source: str, now: float, limit: int) -> list[
         now: Unix seconds.
         limit: Maximum number.
     """
+    values = {"source": source, "now": now, "limit": limit}
+    return [(row.contract, row.attempts) for row in connection.execute(_DUE, values)]
+
+
+def _due() -> Select[tuple[str, int]]:
     columns = token_units.c
-    query = (
+    return (
         select(columns.contract, columns.attempts)
         .where(
-            columns.source == source,
+            columns.source == bindparam("source"),
             columns.decimals.is_(None),
             columns.attempts < MAX_ATTEMPTS,
-            columns.next_at <= now,
+            columns.next_at <= bindparam("now"),
         )
         .order_by(columns.next_at, columns.contract)
-        .limit(limit)
+        .limit(bindparam("limit"))
     )
-    return [(row.contract, row.attempts) for row in connection.execute(query)]
+
+
+# Asked every few seconds: building it takes several times longer than the database needs.
+_DUE = _due()
 
 
 def answered(connection: Connection, *, source: str, units: Mapping[str, TokenUnit]) -> None:
