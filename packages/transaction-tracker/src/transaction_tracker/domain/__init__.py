@@ -15,6 +15,7 @@ from transaction_tracker.domain.deposit import (
     DepositRules,
     Paid,
     PassedOver,
+    proven,
 )
 from transaction_tracker.domain.details import (
     MAX_SYMBOL_CHARACTERS,
@@ -71,6 +72,7 @@ from transaction_tracker.domain.registration import (
 from transaction_tracker.domain.rules import RequiredBy, Rule, rank, strictest
 from transaction_tracker.domain.states import (
     ANCHORED,
+    ENDED_IN_NO_BLOCK,
     ENDS,
     FLAGS,
     REASONS,
@@ -91,6 +93,7 @@ from transaction_tracker.domain.transitions import decide, reregistered, transit
 
 __all__ = [
     "ANCHORED",
+    "ENDED_IN_NO_BLOCK",
     "ENDS",
     "FLAGS",
     "MARGIN",
@@ -179,6 +182,7 @@ __all__ = [
     "compare",
     "decide",
     "local_id",
+    "proven",
     "rank",
     "reregistered",
     "split_caip_id",

@@ -9,7 +9,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from typing import Any
 
 from beamish import telemetry
-from transaction_tracker.domain import Deposit, Paid, Transfer
+from transaction_tracker.domain import BlockRef, Deposit, Paid, Transfer
 from transaction_tracker.slices import Slices, Steps, slices
 from transaction_tracker.sources.errors import NotYetError, SourceError
 from transaction_tracker.sources.ethereum.bloom import can_contain
@@ -55,8 +55,24 @@ class PaymentReader:
             async for some in Slices(transfers.get(block.link.hash, ())):
                 for transaction, transfer in some:
                     _add_token(sums, transaction, transfer, watched)
-            if paid := sums.paid(block):
+            if paid := sums.paid(block.ids):
                 found[block.link.hash] = paid
+        return found
+
+    async def elsewhere(
+        self, blocks: Sequence[BlockRef], watched: Container[str], tokens: Collection[str]
+    ) -> dict[BlockRef, Paid]:
+        """Return what transfers pay by one other node; see ``DepositSource``."""
+        wanted = frozenset(tokens)
+        answers = await self._rpc.one_other([_logs(block, wanted) for block in blocks])
+        found: dict[BlockRef, Paid] = {}
+        for block, answer in zip(blocks, answers, strict=True):
+            if answer is not None:
+                sums = _Sums()
+                async for some in Slices(answer):
+                    for transaction, transfer in some:
+                        _add_token(sums, transaction, transfer, watched)
+                found[block] = sums.paid()
         return found
 
     async def _transfers(
@@ -66,7 +82,9 @@ class PaymentReader:
         asked = [block for block in blocks if tokens and _can_have(block, tokens)]
         if not asked:
             return {}
-        answers = await self._rpc.batch([_logs(block, tokens) for block in asked])
+        answers = await self._rpc.batch(
+            [_logs(block.link.ref, tokens, block.ids) for block in asked]
+        )
         found: dict[str, _Transfers] = {}
         for block, answer in zip(asked, answers, strict=True):
             if answer is None or isinstance(answer, SourceError):
@@ -82,7 +100,7 @@ class PaymentReader:
         Raises:
             SourceError: No node sends the logs or the receipts in a readable form.
         """
-        (answer,) = await self._rpc.elsewhere([_logs(block, tokens)])
+        (answer,) = await self._rpc.elsewhere([_logs(block.link.ref, tokens, block.ids)])
         if answer is None:
             receipts = _receipts(block, tokens)
             (answer,) = await self._rpc.batch([receipts])
@@ -108,14 +126,19 @@ class _Sums:
         currency = account, token
         of_transaction[currency] = of_transaction.get(currency, 0) + value
 
-    def paid(self, block: FetchedBlock) -> Paid:
-        """Return the sums, in the order of the block's transactions."""
+    def paid(self, ids: Mapping[str, int] | None = None) -> Paid:
+        """Return the sums.
+
+        Args:
+            ids: The places of the transactions in their block, for the order of the sums.
+        """
+        ordered = self._values if ids is None else sorted(self._values, key=ids.__getitem__)
         return {
             transaction: tuple(
                 Deposit(account, token, value)
                 for (account, token), value in self._values[transaction].items()
             )
-            for transaction in sorted(self._values, key=block.ids.__getitem__)
+            for transaction in ordered
         }
 
 
@@ -148,20 +171,25 @@ def _add_token(sums: _Sums, transaction: str, transfer: Transfer, watched: Conta
         sums.add(transaction, account, transfer.token, transfer.value)
 
 
-def _logs(block: FetchedBlock, tokens: Collection[str]) -> Request:
+def _logs(block: BlockRef, tokens: Collection[str], ids: Container[str] | None = None) -> Request:
     """Return the request for the transfers of tokens in a block.
+
+    Args:
+        block: The block.
+        tokens: Contracts of the tokens.
+        ids: The transactions of the block, if they are known.
 
     Source:
         ``eth_getLogs`` with ``blockHash`` (EIP-234).
     """
-    wanted = {"blockHash": block.link.hash, "address": sorted(tokens), "topics": [[TRANSFER]]}
+    wanted = {"blockHash": block.hash, "address": sorted(tokens), "topics": [[TRANSFER]]}
 
     def read(value: Any) -> Steps[_Transfers]:
         logs = (record(log, "log") for log in array(value, "logs"))
         named = (
             (hash32(log.get("transactionHash"), "log's transaction hash"), log) for log in logs
         )
-        return (yield from _read(block, named, tokens))
+        return (yield from _read(block, named, tokens, ids))
 
     return Request("eth_getLogs", (wanted,), read)
 
@@ -173,7 +201,7 @@ def _receipts(block: FetchedBlock, tokens: Collection[str]) -> Request:
         receipts = [record(item, "receipt") for item in array(value, "block's receipts")]
         if len(receipts) < len(block.ids):
             raise wrong("block's receipts", f"a list of {len(block.ids)}", len(receipts))
-        return (yield from _read(block, _logs_in(receipts), tokens))
+        return (yield from _read(block.link.ref, _logs_in(receipts), tokens, block.ids))
 
     return Request(BLOCK_RECEIPTS, (block.link.hash,), read)
 
@@ -186,17 +214,21 @@ def _logs_in(receipts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, dict[
 
 
 def _read(
-    block: FetchedBlock,
+    block: BlockRef,
     logs: Iterable[tuple[str, dict[str, Any]]],
     tokens: Collection[str],
+    ids: Container[str] | None,
 ) -> Steps[_Transfers]:
     """Return the transfers of ERC-20 tokens in logs, each with its transaction."""
     found: _Transfers = []
     malformed = 0
     for part in slices(logs):
         for key, log in part:
-            if key not in block.ids:
-                raise wrong("log's transaction", f"one of block {block.link.hash}", key)
+            if ids is not None and key not in ids:
+                raise wrong("log's transaction", f"one of block {block.hash}", key)
+            of_block = readable(hash32, log.get("blockHash"))
+            if of_block not in (None, block.hash):
+                raise wrong("log's block", block.hash, of_block)
             if log.get("removed") is True:
                 raise wrong("log", "one of a canonical block", "one that was removed")
             if readable(address, log.get("address")) not in tokens:
