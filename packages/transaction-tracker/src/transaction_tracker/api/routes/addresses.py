@@ -10,7 +10,6 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from beamish import GenServer
 from transaction_tracker.api import cursors, request_bodies
 from transaction_tracker.api.answers import (
     READ,
@@ -40,12 +39,13 @@ from transaction_tracker.store import Store
 from transaction_tracker.store.addresses import watching
 from transaction_tracker.store.addresses.searches import InvalidSearchError
 from transaction_tracker.store.addresses.watching import TooManyAddressesError, WatchedAddress
-from transaction_tracker.tracker import SearchAddresses, TrackerContext
+from transaction_tracker.tracker import TrackerContext
 from transaction_tracker.tracker.addresses import (
     MAX_ADDRESS_CHARACTERS,
     InvalidAddressError,
     address_places,
 )
+from transaction_tracker.tracker.watching import store
 
 router: APIRouter = APIRouter(prefix="/v1/addresses", tags=["addresses"])
 
@@ -199,19 +199,11 @@ async def _store(wanted: Iterable[AddressToWatch]) -> None:
         by_source.setdefault(each.source, []).append(each)
     for source, some in by_source.items():
         try:
-            await Store.run(partial(watching.watch, source=source, wanted=some))
-            if any(each.from_block is not None for each in some):
-                GenServer.cast(_searcher_of(source), SearchAddresses())
+            await store(source, some)
         except TooManyAddressesError as error:
             raise ProblemError(409, str(error), kind="too-many-addresses") from None
         except InvalidSearchError as error:
             raise ProblemError(409, str(error), kind="invalid-search") from None
-
-
-def _searcher_of(source: str) -> str:
-    """Return the name of the process that searches a source."""
-    contexts = TrackerContext.all()
-    return next(each.names.searcher for each in contexts if each.source.name == source)
 
 
 def _problem(item: CheckedAddress) -> ProblemError:
