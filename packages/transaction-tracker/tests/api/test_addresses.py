@@ -122,6 +122,7 @@ async def test_address_that_is_watched_stays_as_it_is(client: Client) -> None:
         ({"address": "0x12"}, "#/address"),
         ({"address": f"eip155:1:{LOWER}"}, "#/address"),
         ({"address": 5}, "#/address"),
+        ({"address": "0x" + "0" * 40}, "#/address"),
         ({"address": "0x" + "a" * 200}, "#/address"),
         ({}, "#/address"),
         ({"address": LOWER, "confirmations": 0}, "#/confirmations"),

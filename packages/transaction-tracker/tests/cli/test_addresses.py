@@ -95,6 +95,33 @@ class TestAddress:
         ]
         assert listed[0]["metadata"] == {"shop": "a", "customer": "17"}
 
+    async def test_columns_are_known_by_their_names_in_any_case(
+        self, command: Command, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "addresses.csv"
+        path.write_bytes(
+            b"\xef\xbb\xbfAddress,CONFIRMATIONS,Customer\r\n" + f"{MIXED},7,17\r\n".encode()
+        )
+
+        ran = await command("address", "import", str(path))
+        (listed,) = (await command("address", "ls", "--json")).documents
+
+        assert (ran.status, ran.err) == (0, "")
+        assert (listed["address"], listed["confirmations"]) == (LOWER, 7)
+        assert listed["metadata"] == {"Customer": "17"}
+
+    async def test_file_with_a_column_twice_is_refused(
+        self, command: Command, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "addresses.csv"
+        path.write_text(f"address,confirmations,Confirmations\n{MIXED},7,17\n")
+
+        ran = await command("address", "import", str(path))
+
+        assert ran.status == 2
+        assert "the header has the column 'confirmations' twice; remove one" in ran.err
+        assert (await command("address", "ls", "--json")).out == ""
+
     async def test_plain_addresses_are_imported_in_batches(
         self, command: Command, tmp_path: Path
     ) -> None:

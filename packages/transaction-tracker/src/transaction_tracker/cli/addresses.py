@@ -251,7 +251,7 @@ def _of_id(number: int, text: str) -> GoodLine:
     return GoodLine(number, {"address": text})
 
 
-_FORM = Form(("address",), _of_row, _of_json, _of_id)
+_FORM = Form(("address",), (*_OPTIONS, "metadata"), _of_row, _of_json, _of_id)
 
 
 async def _watch(api: Api, wanted: Sequence[Facts]) -> Any:

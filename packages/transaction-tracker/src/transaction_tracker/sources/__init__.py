@@ -30,6 +30,7 @@ from transaction_tracker.sources.protocol import (
     Unused,
     has_blocks,
     has_tokens,
+    pays_by_outputs,
 )
 
 __all__ = [
@@ -60,5 +61,6 @@ __all__ = [
     "WrongChainError",
     "has_blocks",
     "has_tokens",
+    "pays_by_outputs",
     "watches_addresses",
 ]
