@@ -401,3 +401,46 @@ def test_one_request_compares_the_transfers_of_many_blocks() -> None:
         assert asked == [16, 16]
 
     world.play(main)
+
+
+@pytest.mark.parametrize("value", [None, "1", 10**18, "0x"], ids=str)
+def test_amount_that_one_provider_sends_unreadably_is_read_from_another(value: Any) -> None:
+    chain = chain_of(100)
+    odd = Node(chain)
+    world = World(odd, Node(chain, "two"), addresses=RULES)
+    payment = pays("customer", 0)
+
+    def change(_params: list[Any], block: Any) -> Any:
+        items = [item | {"value": value} for item in block["transactions"]] if block else []
+        return block and block | {"transactions": items}
+
+    odd.change |= {"eth_getBlockByHash": change, "eth_getBlockByNumber": change}
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await watch(SHOP)
+        chain.mine(payment)
+        await world.blocks(CONFIRMATIONS)
+        await world.becomes(payment, "confirmed")
+        assert await deposits_of(payment) == [coin()]
+
+    world.play(main)
+
+
+def test_amount_that_no_provider_sends_readably_is_named_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chain = chain_of(100)
+    world = World(Node(chain), addresses=RULES)
+    payment = pays("customer", 0)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await watch(SHOP)
+        chain.mine(payment | {"value": "much"})
+        await world.reaches(chain)
+        assert await kept(payment) is None
+
+    world.play(main)
+    (text,) = [each for each in caplog.messages if "amount" in each]
+    assert payment["hash"] in text

@@ -109,6 +109,7 @@ class AddressSearcher(GenServer):
             return True
         blocks = await self._blocks(piece.numbers)
         within = [block for block in blocks if block.link.number in piece.numbers]
+        await self._check_branch(within)
         if len(within) == len(blocks):
             # A provider can send fewer: the search goes on above the last one.
             piece = replace(piece, numbers=range(piece.numbers.start, _stop(blocks, piece)))
@@ -134,6 +135,18 @@ class AddressSearcher(GenServer):
         if not blocks:
             raise NotYetError(f"no provider has block {numbers.start}, which must be searched")
         return blocks
+
+    async def _check_branch(self, blocks: Sequence[FetchedBlock]) -> None:
+        """Raise ``NotYetError`` if a block differs from the one that was applied.
+
+        The nodes behind one address can differ by some blocks. The follower does not look at the
+        applied block again, so that its payments would be missed.
+        """
+        links = {link.number: link.hash for link in await Store.links(self._source.name)}
+        for block in blocks:
+            number, found = block.link.number, block.link.hash
+            if (applied := links.get(number, found)) != found:
+                raise NotYetError(f"expected block {number} ({applied}), got another one ({found})")
 
     async def _of(self, piece: Piece) -> frozenset[str]:
         """Return the addresses of a search."""

@@ -5,6 +5,7 @@ by a log. The block's bloom filter says whether it can have one; then the logs a
 hash of the block, so that a reorganisation cannot replace them.
 """
 
+import logging
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from transaction_tracker.sources.ethereum.fields import (
     address,
     array,
     hash32,
+    quantity,
     readable,
     readable_quantity,
     record,
@@ -26,6 +28,8 @@ from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.transfers import TRANSFER, read_logs
 from transaction_tracker.sources.protocol import FetchedBlock
+
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 # The transaction and the transfer of a log.
 _Transfers = list[tuple[str, Transfer]]
@@ -49,15 +53,37 @@ class PaymentReader:
         found: dict[str, Paid] = {}
         for block in blocks:
             sums = _Sums()
+            odd: list[str] = []
             async for part in Slices(enumerate(block.body)):
                 for position, item in part:
                     _add_coin(sums, block, position, item, watched)
+                    key = _id_of(item) if _is_odd(item, watched) else None
+                    if key is not None and block.ids.get(key) == position:
+                        odd.append(key)
+            if odd:
+                await self._add_odd(sums, block, odd, watched)
             async for some in Slices(transfers.get(block.link.hash, ())):
                 for transaction, transfer in some:
                     _add_token(sums, transaction, transfer, watched)
             if paid := sums.paid(block.ids):
                 found[block.link.hash] = paid
         return found
+
+    async def _add_odd(
+        self, sums: "_Sums", block: FetchedBlock, odd: Sequence[str], watched: Container[str]
+    ) -> None:
+        """Add what transactions pay that are unreadable in the block, from another node."""
+        answers = await self._rpc.elsewhere([_transaction(key) for key in odd])
+        for key, answer in zip(odd, answers, strict=True):
+            _add_coin(sums, block, block.ids[key], answer, watched)
+        unread = [key for key, answer in zip(odd, answers, strict=True) if answer is None]
+        _count_unreadable("deposit amount", len(unread))
+        if unread:
+            logger.error(
+                "no provider sends the amounts of %d transactions of block %d (%s) in a readable "
+                "form, such as %s: if they pay watched addresses, these deposits are not found",
+                *(len(unread), block.link.number, block.link.hash, unread[0]),
+            )
 
     async def elsewhere(
         self, blocks: Sequence[BlockRef], watched: Container[str], tokens: Collection[str]
@@ -150,6 +176,33 @@ def _can_have(block: FetchedBlock, tokens: Collection[str]) -> bool:
     return bool(block.ids) and can_contain(bloom, TRANSFER, tokens)
 
 
+def _id_of(item: Any) -> str | None:
+    """Return the hash of a transaction, of which a block can send nothing else."""
+    return readable(hash32, item.get("hash") if isinstance(item, dict) else item)
+
+
+def _is_odd(item: Any, watched: Container[str]) -> bool:
+    """Return whether a transaction can pay a watched account, and its amount is unreadable."""
+    if not isinstance(item, dict) or not ("to" in item or "value" in item):
+        return True
+    account = item.get("to")
+    is_watched = isinstance(account, str) and account.lower() in watched
+    return is_watched and readable_quantity(item.get("value")) is None
+
+
+def _transaction(key: str) -> Request:
+    """Return the request for a transaction whose amount is readable."""
+
+    def read(value: Any) -> dict[str, Any]:
+        item = record(value, "transaction")
+        if hash32(item.get("hash"), "transaction's hash") != key:
+            raise wrong("transaction's hash", key, item.get("hash"))
+        quantity(item.get("value"), "transaction's value")
+        return item
+
+    return Request("eth_getTransactionByHash", (key,), read)
+
+
 def _add_coin(
     sums: _Sums, block: FetchedBlock, position: int, item: Any, watched: Container[str]
 ) -> None:
@@ -237,7 +290,10 @@ def _read(
             malformed += errors
             found += [(key, each) for each in transfers if each.standard == "erc20"]
         yield
-    if malformed:
-        facts = {"kind": "deposit log"}
-        telemetry.execute(("transaction_tracker", "unreadable"), {"count": malformed}, facts)
+    _count_unreadable("deposit log", malformed)
     return found
+
+
+def _count_unreadable(kind: str, count: int) -> None:
+    if count:
+        telemetry.execute(("transaction_tracker", "unreadable"), {"count": count}, {"kind": kind})
