@@ -257,8 +257,17 @@ def _up_to_the_first(lines: Iterator[str]) -> Iterator[str]:
 def _kind_of(line: str, wanted: Sequence[str]) -> Format:
     if line.lstrip().startswith("{"):
         return "jsonl"
-    columns = [name.strip().lower() for name in line.split(",")]
-    return "csv" if any(name.strip('"') in wanted for name in columns) else "ids"
+    if _has_column(line, ",", wanted):
+        return "csv"
+    # Spreadsheets of many countries write these.
+    if any(_has_column(line, separator, wanted) for separator in (";", "\t")):
+        raise BadInputError(f"columns must be separated by commas, got the header {line.strip()!r}")
+    return "ids"
+
+
+def _has_column(line: str, separator: str, wanted: Sequence[str]) -> bool:
+    columns = (name.strip().lower().strip('"') for name in line.split(separator))
+    return any(name in wanted for name in columns)
 
 
 def _of_json(number: int, text: str) -> GoodLine | BadLine:

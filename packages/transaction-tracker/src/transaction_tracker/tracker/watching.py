@@ -81,8 +81,8 @@ async def watch(
     return [found[place.context.source.name, place.address] for place in places]
 
 
-async def store(source: str, wanted: Iterable[AddressToWatch]) -> None:
-    """Store addresses of a source, and begin the searches that they ask for.
+async def store(source: str, wanted: Iterable[AddressToWatch]) -> frozenset[str]:
+    """Store addresses of a source, begin the searches that they ask for, and return the new ones.
 
     Args:
         source: Name of the source in the database.
@@ -93,11 +93,12 @@ async def store(source: str, wanted: Iterable[AddressToWatch]) -> None:
         TooManyAddressesError: The source would have too many addresses.
     """
     some = list(wanted)
-    await Store.run(partial(stored.watch, source=source, wanted=some))
+    change = await Store.run(partial(stored.watch, source=source, wanted=some))
     if any(each.from_block is not None for each in some):
         contexts = TrackerContext.all()
         searcher = next(each.names.searcher for each in contexts if each.source.name == source)
         GenServer.cast(searcher, SearchAddresses())
+    return frozenset(address for address, _ in change.added)
 
 
 async def get(address: str, *, source: str | None = None) -> WatchedAddress | None:

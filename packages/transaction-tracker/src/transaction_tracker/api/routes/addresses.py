@@ -141,8 +141,8 @@ async def watch(request: Request, api: Api) -> Response:
             if checked[0].unknown_source is not None:
                 api.source_named(checked[0].unknown_source)
             raise _problem(checked[0])
-        await _store([item.wanted for item in checked if item.wanted is not None])
-    results = [_result(item) for item in checked]
+        new = await _store([item.wanted for item in checked if item.wanted is not None])
+    results = [_result(item, new) for item in checked]
     refused = sum(item.wanted is None for item in checked)
     return answer(WatchResults(accepted=len(checked) - refused, refused=refused, results=results))
 
@@ -193,17 +193,20 @@ async def unwatch(address: Address, api: Api, source: SourceName = None) -> Resp
     return answer(_view(api, found))
 
 
-async def _store(wanted: Iterable[AddressToWatch]) -> None:
+async def _store(wanted: Iterable[AddressToWatch]) -> set[tuple[str, str]]:
+    """Store addresses; return source and address of the new ones."""
+    new: set[tuple[str, str]] = set()
     by_source: dict[str, list[AddressToWatch]] = {}
     for each in wanted:
         by_source.setdefault(each.source, []).append(each)
     for source, some in by_source.items():
         try:
-            await store(source, some)
+            new |= {(source, address) for address in await store(source, some)}
         except TooManyAddressesError as error:
             raise ProblemError(409, str(error), kind="too-many-addresses") from None
         except InvalidSearchError as error:
             raise ProblemError(409, str(error), kind="invalid-search") from None
+    return new
 
 
 def _problem(item: CheckedAddress) -> ProblemError:
@@ -213,12 +216,17 @@ def _problem(item: CheckedAddress) -> ProblemError:
     return ProblemError(422, detail, kind="invalid-request", errors=item.errors)
 
 
-def _result(item: CheckedAddress) -> WatchedItem | RefusedAddress:
+def _result(item: CheckedAddress, new: set[tuple[str, str]]) -> WatchedItem | RefusedAddress:
     if item.wanted is None:
         errors = cast("Sequence[ErrorDetail]", item.errors)
         return RefusedAddress(address=item.given, status="refused", errors=errors)
-    account = caip_id(item.wanted.source, item.wanted.address)
-    return WatchedItem(address=item.wanted.address, caip_id=account, status="accepted")
+    place = item.wanted.source, item.wanted.address
+    existing = place not in new
+    # Of several equal addresses in a request, the first one counts.
+    new.discard(place)
+    return WatchedItem(
+        address=item.wanted.address, caip_id=caip_id(*place), status="accepted", existing=existing
+    )
 
 
 async def _watched(api: ApiContext, text: str, label: str | None) -> WatchedAddress:
