@@ -84,6 +84,7 @@ async def test_address_is_read_listed_and_removed(client: Client) -> None:
         "address": LOWER,
         "caip_id": f"eip155:31337:{LOWER}",
         "status": "accepted",
+        "existing": False,
     }
     expected = {
         "address": LOWER,
@@ -111,6 +112,7 @@ async def test_address_that_is_watched_stays_as_it_is(client: Client) -> None:
     again = await client.post(PATH, json={"address": LOWER, "metadata": {"a": 2}})
 
     assert again.json["accepted"] == 1
+    assert again.json["results"][0]["existing"]
     shown = (await client.get(f"{PATH}/{LOWER}")).json
     assert (shown["metadata"], shown["confirmations"]) == ({"a": 1}, 7)
 
@@ -122,6 +124,7 @@ async def test_address_that_is_watched_stays_as_it_is(client: Client) -> None:
         ({"address": "0x12"}, "#/address"),
         ({"address": f"eip155:1:{LOWER}"}, "#/address"),
         ({"address": 5}, "#/address"),
+        ({"address": "0x" + "0" * 40}, "#/address"),
         ({"address": "0x" + "a" * 200}, "#/address"),
         ({}, "#/address"),
         ({"address": LOWER, "confirmations": 0}, "#/confirmations"),
@@ -146,6 +149,19 @@ async def test_valid_addresses_of_a_list_are_stored(client: Client) -> None:
     assert (reply.json["accepted"], reply.json["refused"]) == (1, 2)
     places = [each["errors"][0]["pointer"] for each in reply.json["results"][1:]]
     assert places == ["#/addresses/1", "#/addresses/2/address"]
+
+
+async def test_first_of_several_equal_addresses_counts(client: Client) -> None:
+    reply = await client.post(
+        PATH,
+        json=[
+            {"address": LOWER, "confirmations": 7},
+            {"address": MIXED, "confirmations": 9},
+        ],
+    )
+
+    assert [each["existing"] for each in reply.json["results"]] == [False, True]
+    assert (await client.get(f"{PATH}/{LOWER}")).json["confirmations"] == 7
 
 
 async def test_unknown_source_is_not_found(client: Client) -> None:

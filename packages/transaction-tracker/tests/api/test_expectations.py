@@ -74,6 +74,7 @@ async def test_expectation_is_registered(expect: Any, expectation: Expectation |
         ({"from": "me"}, "#/0/expect/from", "0x and 40 hexadecimal digits, got 'me'"),
         ({"to": LOWER, "from": None}, "#/0/expect/from", "address as text, got None"),
         ({"value": None}, "#/0/expect/value", "got None"),
+        ({"token": "0x" + "0" * 40, "to": LOWER}, "#/0/expect/token", "leave token out"),
         ({"token": 7, "to": LOWER}, "#/0/expect/token", "expected text"),
         ({"value": "1.5"}, "#/0/expect/value", "whole number of the smallest unit"),
         ({"value": 1.5}, "#/0/expect/value", "got 1.5"),

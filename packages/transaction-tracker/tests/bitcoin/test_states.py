@@ -3,6 +3,7 @@
 import pytest
 
 from transaction_tracker import TransactionTracker, TransactionTrackerApplication
+from transaction_tracker.tracker.expectations import InvalidExpectationError
 from txtrack_devnode.bitcoin import COIN, BitcoinNode, BitcoinTransaction, Coin, key_script
 
 from .support import caught_up, history, reach
@@ -241,6 +242,17 @@ async def test_without_an_index_our_own_blocks_show_a_transaction(
 
     assert mined.anchor is not None
     assert (await reach(paid.id, "confirmed")).anchor == mined.anchor
+
+
+@pytest.mark.parametrize("field", ["from", "token"])
+async def test_expectation_that_no_payment_can_meet_is_refused(field: str) -> None:
+    address = "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x"
+
+    with pytest.raises(InvalidExpectationError) as caught:
+        await TransactionTracker.start("0" * 64, expect={"to": address, field: address})
+
+    assert caught.value.field == field
+    assert f"leave {field} out" in str(caught.value)
 
 
 async def test_details_list_the_outputs_in_satoshi(node: BitcoinNode) -> None:

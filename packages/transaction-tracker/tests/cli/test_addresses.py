@@ -95,6 +95,61 @@ class TestAddress:
         ]
         assert listed[0]["metadata"] == {"shop": "a", "customer": "17"}
 
+    async def test_columns_are_known_by_their_names_in_any_case(
+        self, command: Command, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "addresses.csv"
+        path.write_bytes(
+            b"\xef\xbb\xbfAddress,CONFIRMATIONS,Customer\r\n" + f"{MIXED},7,17\r\n".encode()
+        )
+
+        ran = await command("address", "import", str(path))
+        (listed,) = (await command("address", "ls", "--json")).documents
+
+        assert (ran.status, ran.err) == (0, "")
+        assert (listed["address"], listed["confirmations"]) == (LOWER, 7)
+        assert listed["metadata"] == {"Customer": "17"}
+
+    async def test_second_line_with_an_address_is_bad(
+        self, command: Command, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "addresses.csv"
+        path.write_text(f"address,customer\n{LOWER},7\n{OTHER},8\n{MIXED},9\n")
+
+        ran = await command("address", "import", str(path))
+        again = await command("address", "import", str(path))
+        added = await command("address", "add", OTHER, "--confirmations", "30")
+
+        assert ran.status == 2
+        assert ran.err == "line 4: the address is in line 2 already, which counts\n"
+        assert ran.out == "2 addresses are watched; 1 bad lines, see above\n"
+        assert "2 of them were watched already, and stay as they are" in again.out
+        assert added.out == f"{OTHER} is watched already, and stays as it is\n"
+
+    @pytest.mark.parametrize("separator", [";", "\t"])
+    async def test_columns_with_another_separator_are_refused(
+        self, command: Command, tmp_path: Path, separator: str
+    ) -> None:
+        path = tmp_path / "addresses.csv"
+        path.write_text(f"Address{separator}customer\n{LOWER}{separator}7\n")
+
+        ran = await command("address", "import", str(path))
+
+        assert ran.status == 2
+        assert "columns must be separated by commas, got the header 'Address" in ran.err
+
+    async def test_file_with_a_column_twice_is_refused(
+        self, command: Command, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "addresses.csv"
+        path.write_text(f"address,confirmations,Confirmations\n{MIXED},7,17\n")
+
+        ran = await command("address", "import", str(path))
+
+        assert ran.status == 2
+        assert "the header has the column 'confirmations' twice; remove one" in ran.err
+        assert (await command("address", "ls", "--json")).out == ""
+
     async def test_plain_addresses_are_imported_in_batches(
         self, command: Command, tmp_path: Path
     ) -> None:

@@ -47,6 +47,12 @@ def test_csv_with_all_columns() -> None:
     ]
 
 
+def test_columns_with_a_meaning_are_known_in_any_case() -> None:
+    assert read("Hash,CONFIRMATIONS,Shop\n0xab,30,a\n") == [
+        GoodLine(2, {"id": "0xab", "confirmations": 30, "metadata": {"Shop": "a"}})
+    ]
+
+
 @pytest.mark.parametrize("name", ["id", "hash", "transaction", '"id"', " ID "])
 def test_csv_is_detected_by_its_header(name: str) -> None:
     assert read(f"{name},note\n0xab,\n") == [GoodLine(2, {"id": "0xab"})]

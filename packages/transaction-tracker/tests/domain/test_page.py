@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transaction_tracker.domain import (
     ANCHORED,
+    ENDED_IN_NO_BLOCK,
     ENDS,
     FLAGS,
     REASONS,
@@ -87,7 +88,7 @@ def next_states(state: State) -> set[State]:
     """Return the states that any fact leads to from a state."""
     facts = (*FACTS, Reported("reversed")) if state in TERMINAL else FACTS
     found = {transition(tracked_in(state), fact, POLICY)[0].state for fact in facts}
-    if state == "untracked":
+    if state == "untracked" or state in ENDED_IN_NO_BLOCK:
         found.add(reregistered(tracked_in(state), Registration("t", 2)).tracked.state)
     return found - {state}
 

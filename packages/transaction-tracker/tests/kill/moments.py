@@ -37,6 +37,8 @@ Sort = Literal[
     "undo",  # removes a block
     "delivery",  # stores results of deliveries
     "registration",  # registers transactions
+    "deposit",  # counts the deposits of watched addresses
+    "search",  # stores the place of a search for earlier deposits
 ]
 # For each sort its weight, and the mean of the count at which the program is killed.
 _SORTS: dict[Sort, tuple[int, int]] = {
@@ -46,6 +48,8 @@ _SORTS: dict[Sort, tuple[int, int]] = {
     "undo": (4, 1),
     "delivery": (2, 5),
     "registration": (1, 3),
+    "deposit": (2, 3),
+    "search": (2, 1),
 }
 _MEAN_COUNT = 8
 

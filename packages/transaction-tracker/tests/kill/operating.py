@@ -25,7 +25,7 @@ class Command:
     Attributes:
         number: Number of the command.
         action: What the program does.
-        ids: Arguments: transaction ids, or the URL of a webhook endpoint.
+        ids: Arguments: transaction ids, an address, or the URL of a webhook endpoint.
         deadline: Deadline of the transaction, in Unix seconds.
     """
 

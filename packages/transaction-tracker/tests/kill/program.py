@@ -30,6 +30,7 @@ from transaction_tracker import (
 )
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.tracker import watching
 
 Message = dict[str, Any]
 
@@ -45,6 +46,10 @@ WRITES: dict[str, Callable[[set[str]], bool]] = {
         "UPDATE outbox SET" in statements and "INSERT INTO events" not in statements
     ),
     "registration": lambda statements: "INSERT INTO transactions" in statements,
+    "deposit": lambda statements: "UPDATE addresses SET" in statements,
+    "search": lambda statements: bool(
+        {"UPDATE address_searches SET", "DELETE FROM address_searches"} & statements
+    ),
 }
 
 
@@ -133,6 +138,9 @@ async def execute(message: Message) -> Any:
             await TransactionTracker.start_many(registrations)
         case "untrack":
             return (await TransactionTracker.untrack(ids[0])).state
+        case "watch":
+            # Its deposits of before are searched, so the chain says all that must be found.
+            await watching.watch(ids[0], metadata={"address": ids[0]}, from_block=0)
         case "deliver":
             (url,) = ids
             if url not in [endpoint.url for endpoint in await endpoints.list_all()]:

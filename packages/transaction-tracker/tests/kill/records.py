@@ -1,5 +1,6 @@
 """The final database, deliveries and ``on_event`` calls of a story, and their checks."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +10,15 @@ from typing import Any
 from sqlalchemy import Connection, NullPool, Row, create_engine, func, select, text
 
 from transaction_tracker.store import DatabaseUrl
-from transaction_tracker.store.schema import blocks, counters, cursors, events, outbox, transactions
+from transaction_tracker.store.schema import (
+    addresses,
+    blocks,
+    counters,
+    cursors,
+    events,
+    outbox,
+    transactions,
+)
 
 from ..delivery.receiver import Received  # noqa: TID252
 from .world import World
@@ -25,6 +34,7 @@ class Records:
         rows: The transactions, by id.
         events: All events, in the order of their positions.
         deliveries: Number of deliveries in each state.
+        addresses: The watched addresses.
         links: Number, hash and parent of the kept blocks, the lowest first.
         cursor: Number and hash of the head.
         last_position: The last event position that was assigned.
@@ -34,6 +44,7 @@ class Records:
     rows: dict[str, Row[Any]]
     events: list[Row[Any]]
     deliveries: dict[str, int]
+    addresses: list[Row[Any]]
     links: list[tuple[int, str, str]]
     cursor: tuple[int, str]
     last_position: int
@@ -48,6 +59,7 @@ class Records:
                 {row.id: row for row in connection.execute(select(transactions))},
                 [*connection.execute(select(events).order_by(events.c.position))],
                 _count(connection),
+                [*connection.execute(select(addresses))],
                 _links(connection),
                 _cursor(connection),
                 connection.execute(select(counters.c.value)).scalar_one_or_none() or 0,
@@ -103,6 +115,7 @@ class Checker:
         """Run all checks; return the faults."""
         self.check_database()
         self.check_states()
+        self.check_deposits()
         for key, history in self.histories().items():
             self.check_history(key, history)
         self.check_deliveries(received)
@@ -141,6 +154,32 @@ class Checker:
             allowed = self.world.allowed_states(key)
             self.expect(row.state in allowed, f"{key} is {row.state}, expected {allowed}")
             self.expect(row.error is None, f"{key} is parked: {row.error}")
+
+    def check_deposits(self) -> None:
+        """Check that all payments to watched addresses are found, once, and nothing more."""
+        paid: Counter[str] = Counter()
+        expected = self.world.deposits()
+        for key, tx in expected.items():
+            if key in self.world.left:
+                continue  # nobody asks about an untracked transaction
+            account = str(tx.to).lower()
+            wanted = [{"address": account, "token": None, "value": str(tx.value)}]
+            row = self.records.rows.get(key)
+            found = None if row is None or row.deposits is None else json.loads(row.deposits)
+            self.expect(found == wanted, f"{key} has deposits {found}, expected {wanted}")
+        for key, row in self.records.rows.items():
+            found = json.loads(row.deposits or "[]")
+            is_paid = self.world.chain.mined(key) is not None and key in expected
+            if any(int(each["value"]) for each in found):
+                paid.update(each["address"] for each in found)
+                told = self.world.chain.mined(key) is None or is_paid
+                self.expect(told, f"{key} has deposits {found}, and is not one")
+        for row in self.records.addresses:
+            count = paid[row.address]
+            self.expect(row.found == count, f"{row.address} has {row.found}, expected {count}")
+            self.expect(row.search is None, f"the search of {row.address} has no end")
+        watched = {row.address for row in self.records.addresses}
+        self.expect(self.world.watched <= watched, f"acknowledged and lost: {self.world.watched}")
 
     def histories(self) -> dict[str, list[Row[Any]]]:
         histories: dict[str, list[Row[Any]]] = {key: [] for key in self.records.rows}
@@ -221,8 +260,8 @@ def _repeated(event: Row[Any]) -> str:
 
 def _content_id(received: Received) -> str:
     data = received.message["data"]
-    # The metadata of the registration is part of every event.
-    return f"{data['metadata']['payment']}:{data['version']}"
+    # The metadata of the registration is part of every event; a deposit has that of its address.
+    return f"{data['metadata'].get('payment', data['id'])}:{data['version']}"
 
 
 def _difference(called: list[str], stored: list[str]) -> str:

@@ -44,6 +44,7 @@ class Figures:
     repeated: int
     repeated_calls: int
     failures: int
+    deposits: int
     seconds: float
 
 
@@ -246,6 +247,7 @@ class Story:
                 row.state in self.world.allowed_states(key) for key, row in records.rows.items()
             )
             and called.issuperset(records.ids)
+            and all(row.search is None for row in records.addresses)
         )
 
     def _event_log_lines(self) -> list[str]:
@@ -263,6 +265,7 @@ class Story:
             repeated=repeats(received),
             repeated_calls=repeats(self._event_log_lines()),
             failures=self._failures.total(),
+            deposits=sum(row.deposits is not None for row in self._records.rows.values()),
             seconds=time.monotonic() - self._started,
         )
 

@@ -21,6 +21,10 @@ from txtrack_devnode.transaction import REPLACEMENTS
 from .operating import Command, Operator
 
 CONFIRMATIONS = 3
+# Number of addresses that are watched, at different times.
+WATCHED = 3
+_WATCH_SHARE = 0.2
+_ANNOUNCED_SHARE = 0.5
 # Fees so low that the transaction is never mined.
 TOO_LOW = {"max_fee": 1, "priority_fee": 0}
 # Without the block methods: the program does not start if no node has the first block.
@@ -34,10 +38,13 @@ class World:
         seed: Seed of all actions and their order.
 
     Attributes:
+        submitted: All transactions, by id.
         requested: All transactions whose tracking was requested, by id.
         tracked: Transactions whose tracking the program has acknowledged.
         untracked: Transactions whose untracking the program has acknowledged.
         unminable: Transactions that are never mined, and have a deadline.
+        left: Transactions that the program has untracked at some time.
+        watched: Addresses whose watching the program has acknowledged.
         blocks: All blocks that ever existed, by hash.
     """
 
@@ -45,14 +52,19 @@ class World:
         self.random = random.Random(f"world:{seed}")
         self.chain = Chain(accounts=8, seed=seed)
         self.nodes = [DevelopmentNode(chain=self.chain, seed=f"{n}:{seed}") for n in range(2)]
+        self.submitted: dict[str, Transaction] = {}
         self.requested: dict[str, Transaction] = {}
         self.tracked: set[str] = set()
         self.untracked: set[str] = set()
         self.unminable: set[str] = set()
+        self.left: set[str] = set()
+        self.watched: set[str] = set()
         self.blocks: dict[str, Block] = {self.chain.head.hash: self.chain.head}
         self.chain.watch(self._record_block)
         self._new: list[Transaction] = []
         self._busy: set[str] = set()
+        self._customers = frozenset(self.random.sample(self.chain.accounts, WATCHED))
+        self._to_watch = sorted(self._customers)
 
     def _record_block(self, block: Block) -> None:
         self.blocks[block.hash] = block
@@ -65,6 +77,7 @@ class World:
             self.track_many: 2,
             self.send_unminable: 1,
             self.untrack: 1,
+            self.watch: 1,
             self.replace: 3,
             self.drop: 2,
             self.mine: 6,
@@ -94,6 +107,7 @@ class World:
         sender, to = self._two_accounts()
         # The nonce is far above those of the sender's other transactions, so none waits for it.
         tx = self.chain.submit(sender, to, 1, nonce=self.random.randrange(10**6, 10**9), **TOO_LOW)
+        self.submitted[tx.hash] = tx
         self.unminable.add(tx.hash)
         self._command(operator, "start", tx, deadline=time.time() + self.random.uniform(0.0, 2.0))
 
@@ -103,14 +117,22 @@ class World:
             key = self.random.choice(idle)
             self._command(operator, "untrack", self.requested[key])
 
+    def watch(self, operator: Operator) -> None:
+        """Have an address watched."""
+        if self._to_watch and self.random.random() < _WATCH_SHARE:
+            operator.send("watch", self._to_watch.pop())
+
     def record_result(self, operator: Operator, command: Command, result: Any) -> None:
         """Record the result of a command."""
         self._busy.difference_update(command.ids)
-        if command.action.startswith("start"):
+        if command.action == "watch":
+            self.watched.update(address.lower() for address in command.ids)
+        elif command.action.startswith("start"):
             self.tracked.update(command.ids)
             self.untracked.difference_update(command.ids)
         elif command.action == "untrack" and result == "untracked":
             self.untracked.update(command.ids)
+            self.left.update(command.ids)
             if self.random.random() < 0.5:
                 # The second registration has no deadline.
                 self.unminable.difference_update(command.ids)
@@ -132,16 +154,26 @@ class World:
     def send(self, _: Operator) -> None:
         sender, to = self._two_accounts()
         reverts = self.random.choice([None, None, None, "odd"])
-        self._new.append(self.chain.submit(sender, to, 1, reverts=reverts))
+        value = self.random.randint(1, 3)
+        tx = self._submitted(self.chain.submit(sender, to, value, reverts=reverts))
+        # Nobody announces a half of the payments to watched addresses.
+        if to not in self._customers or self.random.random() < _ANNOUNCED_SHARE:
+            self._new.append(tx)
 
     def replace(self, _: Operator) -> None:
         waiting = [tx for tx in self.chain.pool if tx.hash not in self.unminable]
         if waiting:
             loser = self.random.choice(waiting)
-            winner = self.chain.replace(loser.hash, self.random.choice(REPLACEMENTS))
+            winner = self._submitted(
+                self.chain.replace(loser.hash, self.random.choice(REPLACEMENTS))
+            )
             # The same replacement can have been made before, and dropped.
             if winner.hash not in self.requested and winner not in self._new:
                 self._new.append(winner)
+
+    def _submitted(self, tx: Transaction) -> Transaction:
+        self.submitted[tx.hash] = tx
+        return tx
 
     def drop(self, _: Operator) -> None:
         if self.chain.pool:
@@ -192,7 +224,7 @@ class World:
 
     def allowed_states(self, key: str) -> set[State]:
         """Return the states in which a transaction can be at the end, by the chain."""
-        tx = self.requested[key]
+        tx = self.submitted[key]
         if key in self.untracked:
             return {"untracked"}
         mined = self.chain.mined(key)
@@ -207,3 +239,18 @@ class World:
             # "missing" and "dropped" if no node knew it at the registration, and so its slot.
             return {"replaced", *gone}
         return gone
+
+    def deposits(self) -> dict[str, Transaction]:
+        """Return the transactions of the chain that have paid a watched address, by id."""
+        blocks = (self.chain.block(number) for number in range(self.chain.head.number + 1))
+        return {
+            tx.hash: tx
+            for block in blocks
+            if block is not None
+            for tx in block.transactions
+            if tx.to is not None
+            and tx.to.lower() in self.watched
+            and tx.value
+            and tx.sender.lower() != tx.to.lower()
+            and block.revert_reason(tx.hash) is None
+        }

@@ -51,6 +51,10 @@ def test_tokens_are_read_with_their_minimum(
             "tokens.0.address must be an address",
         ),
         (
+            f'[[source.addresses.tokens]]\naddress = "0x{"0" * 40}"',
+            "must be an address, in lower case or with a valid checksum (EIP-55), and not the zero",
+        ),
+        (
             f'[[source.addresses.tokens]]\naddress = "{TOKEN}"\n' * 2,
             f"must list each token once, got {TOKEN} twice",
         ),

@@ -109,6 +109,11 @@ WRONG = [
         "(some.toml line 7)",
     ),
     (
+        f'value = 1\nconfirmations = 30\ntoken = "0x{"0" * 40}"',
+        "for the coin, which the zero address does not stand for",
+        "(some.toml line 7)",
+    ),
+    (
         "value = 1\nconfirmations = 30\ntokens = 1",
         "rules.0.tokens is an unknown option; did you mean token?",
         "(some.toml line 7)",

@@ -249,3 +249,30 @@ def test_removed_address_ends_its_search() -> None:
         assert (await watched(OTHER)).search is None
 
     world.play(main)
+
+
+def test_blocks_of_another_branch_are_not_searched() -> None:
+    chain = chain_of(100)
+    node = Node(chain)
+    world = World(node)
+    payment = pays("customer", 0)
+    other = chain.fork(100, "other")
+    other.grow(3)
+
+    def from_the_other_branch(params: list[Any], block: Any) -> Any:
+        # Another node behind the same address.
+        is_asked = params[0] == hex(101)
+        return Node(other).result("eth_getBlockByNumber", params) if is_asked else block
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.mine(payment)
+        await world.blocks(2)
+        node.change["eth_getBlockByNumber"] = from_the_other_branch
+        await watch(SHOP, from_block=95)
+        assert not await world.until(is_complete, 100)
+        node.change.clear()
+        await completes(world)
+        assert await deposits_of(payment) == [coin()]
+
+    world.play(main)

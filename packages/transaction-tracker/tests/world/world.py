@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from beamish import StartError
 from beamish.testing import simulate
 from transaction_tracker import (
-    Event,
     ProviderSettings,
     Settings,
     State,
+    StoredEvent,
     Tracked,
     TransactionTracker,
     TransactionTrackerApplication,
@@ -55,6 +55,7 @@ class World:
     Attributes:
         app: The application; ``None`` while it does not run.
         events: Hash and state of each reported event, in order.
+        on_event: Called with each reported event.
     """
 
     def __init__(self, *nodes: Node, database: Path | str = ":memory:", **settings: object) -> None:
@@ -62,6 +63,7 @@ class World:
         self.app: TransactionTrackerApplication | None = None
         self._api: FastAPI | None = None
         self.events: list[tuple[str, State]] = []
+        self.on_event: Callable[[StoredEvent], object] | None = None
         usual: dict[str, Any] = {
             "chain_id": nodes[0].chain.id,
             "confirmations": CONFIRMATIONS,
@@ -223,8 +225,10 @@ class World:
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return Reply(sent[0]["status"], json.loads(body))
 
-    async def _note(self, event: Event) -> None:
+    async def _note(self, event: StoredEvent) -> None:
         self.events.append((event.tracked.id, event.tracked.state))
+        if self.on_event is not None:
+            self.on_event(event)
 
 
 def chain_of(length: int, chain_id: int = 1, **header: object) -> Chain:

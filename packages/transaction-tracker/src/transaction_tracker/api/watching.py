@@ -70,6 +70,13 @@ class WatchedItem:
     address: str
     caip_id: str
     status: Literal["accepted"]
+    existing: Annotated[
+        bool,
+        Field(
+            description="Whether it was watched already: then its confirmations and metadata stay "
+            "as they are, and those of this request do not count."
+        ),
+    ]
 
 
 @dataclass(kw_only=True)

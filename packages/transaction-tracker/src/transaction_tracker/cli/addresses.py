@@ -175,8 +175,9 @@ async def import_(
     confirmations, from_block and metadata (a JSON object); all other columns become metadata.
     Empty lines and lines that begin with # are skipped.
 
-    Bad lines are reported on standard error with their numbers; the other lines are imported. After
-    an interruption, run the command again: addresses that are watched stay as they are.
+    Bad lines are reported on standard error with their numbers; the other lines are imported. A
+    line whose address is in an earlier line is bad. After an interruption, run the command again:
+    addresses that are watched stay as they are.
 
     Exit status: 0; 1 if the service refuses, 2 if at least one line is bad, 6 if no service
     responds.
@@ -190,13 +191,34 @@ async def import_(
     given = {"source": source, "from_block": from_block}
     defaults = {name: value for name, value in given.items() if value is not None}
     tally = Tally()
+    seen: dict[str, int] = {}
+    existing = 0
     with text_of(file) as stream, progress(stream) as moved:
         async with service.api() as api:
-            for part in batches(entries(stream, "auto", _FORM), batch):
-                await _import(api, part, defaults, tally, as_json=service.as_json)
+            lines = (_once(line, seen) for line in entries(stream, "auto", _FORM))
+            for part in batches(lines, batch):
+                existing += await _import(api, part, defaults, tally, as_json=service.as_json)
                 moved()
     finish(tally, "addresses are watched", as_json=service.as_json)
+    if existing and not service.as_json:
+        output.say(f"{existing:,} of them were watched already, and stay as they are")
     return BAD_INPUT if tally.bad else OK
+
+
+def _once(line: GoodLine | BadLine, seen: dict[str, int]) -> GoodLine | BadLine:
+    """Return a line, or that an earlier one has its address: only the first one would count.
+
+    Args:
+        line: The line.
+        seen: Numbers of the earlier lines by their source and address; this one is added.
+    """
+    if isinstance(line, BadLine):
+        return line
+    place = f"{line.body.get('source', '')} {line.body['address'].lower()}"
+    first = seen.setdefault(place, line.line)
+    if first == line.line:
+        return line
+    return BadLine(line.line, f"the address is in line {first} already, which counts")
 
 
 async def _import(
@@ -206,18 +228,23 @@ async def _import(
     tally: Tally,
     *,
     as_json: bool,
-) -> None:
+) -> int:
+    """Watch the addresses of some lines; return the number of those that were watched already."""
     good = [line for line in part if isinstance(line, GoodLine)]
     bad = [line for line in part if isinstance(line, BadLine)]
+    existing = 0
     if good:
         answer = await _watch(api, [{**defaults, **line.body} for line in good])
         for line, result in zip(good, answer["results"], strict=True):
             if result["status"] == "refused":
                 bad.append(BadLine(line.line, refusal(result)))
+            else:
+                existing += result["existing"]
         tally.accepted += answer["accepted"]
     tally.bad += len(bad)
     for wrong in sorted(bad, key=lambda line: line.line):
         report(wrong, as_json=as_json)
+    return existing
 
 
 def _of_row(number: int, row: Mapping[str, str]) -> GoodLine | BadLine:
@@ -251,7 +278,7 @@ def _of_id(number: int, text: str) -> GoodLine:
     return GoodLine(number, {"address": text})
 
 
-_FORM = Form(("address",), _of_row, _of_json, _of_id)
+_FORM = Form(("address",), (*_OPTIONS, "metadata"), _of_row, _of_json, _of_id)
 
 
 async def _watch(api: Api, wanted: Sequence[Facts]) -> Any:
@@ -263,7 +290,8 @@ def _show_result(result: Facts, *, as_json: bool) -> None:
     if as_json:
         output.write_json(result)
     elif result["status"] == "accepted":
-        output.say(f"{result['address']} is watched")
+        stays = " already, and stays as it is" if result["existing"] else ""
+        output.say(f"{result['address']} is watched{stays}")
     else:
         output.note(f"{result['address']}: {refusal(result)}")
 

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api
-from transaction_tracker.cli.exits import BAD_INPUT, OK
+from transaction_tracker.cli.exits import BAD_INPUT, OK, BadInputError
 from transaction_tracker.cli.flags import (
     CONFIGURED,
     STDIN,
@@ -201,12 +201,14 @@ class Form(NamedTuple):
 
     Attributes:
         columns: Names of CSV columns, of which the header has one.
+        options: Names of the other columns that have a meaning. All others are metadata.
         of_row: Parses the cells of a row by their columns; gets the line number too.
         of_json: Parses a line of JSON.
         of_id: Parses a line that is nothing else.
     """
 
     columns: Sequence[str]
+    options: Sequence[str]
     of_row: Callable[[int, Mapping[str, str]], GoodLine | BadLine]
     of_json: Callable[[int, str], GoodLine | BadLine]
     of_id: Callable[[int, str], GoodLine | BadLine]
@@ -222,12 +224,12 @@ def entries(
         kind: Format of the lines; ``auto`` decides by the first line that is not skipped.
         form: What the lines stand for. Default: transactions.
     """
-    form = form or Form(ID_COLUMNS, _of_row, _of_json, _of_id)
+    form = form or Form(ID_COLUMNS, FIELDS[1:], _of_row, _of_json, _of_id)
     source = iter(lines)
     if kind == "auto":
         head = list(_up_to_the_first(source))
         kind, source = _kind_of(head[-1] if head else "", form.columns), chain(head, source)
-    read = {"csv": Csv(form.of_row).read, "jsonl": form.of_json, "ids": form.of_id}[kind]
+    read = {"csv": Csv(form).read, "jsonl": form.of_json, "ids": form.of_id}[kind]
     for number, line in enumerate(source, 1):
         text = line.strip()
         if not text or text.startswith("#"):
@@ -255,8 +257,17 @@ def _up_to_the_first(lines: Iterator[str]) -> Iterator[str]:
 def _kind_of(line: str, wanted: Sequence[str]) -> Format:
     if line.lstrip().startswith("{"):
         return "jsonl"
-    columns = [name.strip().lower() for name in line.split(",")]
-    return "csv" if any(name.strip('"') in wanted for name in columns) else "ids"
+    if _has_column(line, ",", wanted):
+        return "csv"
+    # Spreadsheets of many countries write these.
+    if any(_has_column(line, separator, wanted) for separator in (";", "\t")):
+        raise BadInputError(f"columns must be separated by commas, got the header {line.strip()!r}")
+    return "ids"
+
+
+def _has_column(line: str, separator: str, wanted: Sequence[str]) -> bool:
+    columns = (name.strip().lower().strip('"') for name in line.split(separator))
+    return any(name in wanted for name in columns)
 
 
 def _of_json(number: int, text: str) -> GoodLine | BadLine:
@@ -279,11 +290,11 @@ class Csv:
     """Parses lines of CSV; the first line contains the names of the columns.
 
     Args:
-        of_row: Parses the cells of a row by their columns; gets the line number too.
+        form: What the lines stand for.
     """
 
-    def __init__(self, of_row: Callable[[int, Mapping[str, str]], GoodLine | BadLine]) -> None:
-        self._of_row = of_row
+    def __init__(self, form: Form) -> None:
+        self._form = form
         self._header: list[str] | None = None
 
     def read(self, number: int, text: str) -> GoodLine | BadLine | None:
@@ -294,13 +305,28 @@ class Csv:
         except csv.Error as error:
             return BadLine(number, f"invalid CSV: {error}")
         if self._header is None:
-            self._header = cells
+            self._header = self._names(cells)
             return None
         if len(cells) != len(self._header):
             return BadLine(
                 number, f"must have {len(self._header)} cells like the header, got {len(cells)}"
             )
-        return self._of_row(number, dict(zip(self._header, cells, strict=True)))
+        return self._form.of_row(number, dict(zip(self._header, cells, strict=True)))
+
+    def _names(self, cells: Sequence[str]) -> list[str]:
+        """Return the names of the columns; those with a meaning in lower case.
+
+        Otherwise a column ``Confirmations`` would be metadata, and be without effect.
+
+        Raises:
+            BadInputError: Two columns have the same name.
+        """
+        known = (*self._form.columns, *self._form.options)
+        names = [cell.lower() if cell.lower() in known else cell for cell in cells]
+        twice = next((name for name in names if name and names.count(name) > 1), None)
+        if twice is not None:
+            raise BadInputError(f"the header has the column {twice!r} twice; remove one")
+        return names
 
 
 def _of_row(number: int, row: Mapping[str, str]) -> GoodLine | BadLine:

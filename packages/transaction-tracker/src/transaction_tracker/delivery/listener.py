@@ -11,8 +11,9 @@ import orjson
 
 from beamish import Backoff, Continue, GenServer, Ref, process
 from transaction_tracker.awake import loop_time
-from transaction_tracker.domain import Difference, Event
+from transaction_tracker.domain import Deposit, Difference, Event
 from transaction_tracker.store import Store, details, expectations, feed
+from transaction_tracker.store.addresses.counts import deposits_in
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.owned import OwnedFor, unlimited
 
@@ -31,12 +32,14 @@ class StoredEvent(Event):
         matches: Whether the transaction was the expected payment; ``None`` while that was unknown,
             and without an expectation.
         differences: Its differences from the expectation.
+        deposits: What the transaction paid to watched addresses.
     """
 
     metadata: Mapping[str, Any] = field(hash=False)
     recorded_at: float
     matches: bool | None = None
     differences: tuple[Difference, ...] = ()
+    deposits: tuple[Deposit, ...] = ()
 
 
 OnEvent = Callable[[StoredEvent], Awaitable[None] | None]
@@ -205,5 +208,6 @@ def _stored_event(entry: EventRecord) -> StoredEvent:
         entry.recorded_at,
         matches,
         differences,
+        () if entry.deposits is None else deposits_in(entry.deposits),
         details=details.read(entry.details),
     )

@@ -15,11 +15,13 @@ from transaction_tracker.domain.deposit import (
     DepositRules,
     Paid,
     PassedOver,
+    proven,
 )
 from transaction_tracker.domain.details import (
     MAX_SYMBOL_CHARACTERS,
     NO_DETAILS,
     STANDARDS,
+    ZERO_ADDRESS,
     Details,
     Execution,
     Output,
@@ -71,6 +73,7 @@ from transaction_tracker.domain.registration import (
 from transaction_tracker.domain.rules import RequiredBy, Rule, rank, strictest
 from transaction_tracker.domain.states import (
     ANCHORED,
+    ENDED_IN_NO_BLOCK,
     ENDS,
     FLAGS,
     REASONS,
@@ -91,6 +94,7 @@ from transaction_tracker.domain.transitions import decide, reregistered, transit
 
 __all__ = [
     "ANCHORED",
+    "ENDED_IN_NO_BLOCK",
     "ENDS",
     "FLAGS",
     "MARGIN",
@@ -112,6 +116,7 @@ __all__ = [
     "TERMINAL",
     "UNCHANGED",
     "UNPLACED",
+    "ZERO_ADDRESS",
     "Abandoned",
     "Absent",
     "AddressToWatch",
@@ -179,6 +184,7 @@ __all__ = [
     "compare",
     "decide",
     "local_id",
+    "proven",
     "rank",
     "reregistered",
     "split_caip_id",

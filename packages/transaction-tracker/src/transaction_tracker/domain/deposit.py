@@ -1,9 +1,10 @@
 """Deposits to watched addresses: what a transaction pays to them, and the addresses themselves."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
+from transaction_tracker.domain.details import Details
 from transaction_tracker.domain.registration import check_metadata, check_required
 from transaction_tracker.domain.states import Required
 
@@ -24,7 +25,8 @@ class Deposit:
     Attributes:
         address: The watched address, in canonical form.
         token: Contract of the token; ``None`` for the chain's coin.
-        value: Sum of the transaction's payments, in the smallest unit.
+        value: Sum of the transaction's payments, in the smallest unit. 0 for a payment that its
+            receipt denies, which is kept and not shown.
     """
 
     address: str
@@ -34,6 +36,45 @@ class Deposit:
 
 # By transaction id, in the order of the block.
 Paid: TypeAlias = Mapping[str, tuple[Deposit, ...]]
+
+
+def proven(deposits: Iterable[Deposit], details: Details) -> tuple[Deposit, ...]:
+    """Return deposits with the amounts in the details of their transaction.
+
+    One provider says which transactions of a block pay watched addresses, and no other provider is
+    asked about that answer. The details come from the transaction and its receipt, which all
+    providers must agree on before an end. Without this rule, one false answer would be credited.
+
+    Args:
+        deposits: What the transaction pays, as one provider says.
+        details: The transaction and its receipt. A part that is unknown changes nothing.
+
+    Returns:
+        The deposits in the same order. Those that the details deny have the value 0, and stay: the
+        details can be false too, and be corrected.
+    """
+    return tuple(replace(deposit, value=_amount(deposit, details)) for deposit in deposits)
+
+
+def _amount(deposit: Deposit, details: Details) -> int:
+    """Return how much details pay to an address in a currency, or what is told if they are silent.
+
+    A payment of an address to itself is not a deposit.
+    """
+    payment, execution = details.payment, details.execution
+    if deposit.token is None:
+        if payment is None or payment.value is None:
+            return deposit.value
+        is_paid = payment.recipient == deposit.address != payment.sender
+        return payment.value if is_paid else 0
+    if execution is None or execution.transfers is None:
+        return deposit.value
+    return sum(
+        transfer.value or 0
+        for transfer in execution.transfers
+        if (transfer.standard, transfer.token) == ("erc20", deposit.token)
+        and transfer.recipient == deposit.address != transfer.sender
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ STANDARDS: tuple[Standard, ...] = get_args(Standard)
 
 
 MAX_SYMBOL_CHARACTERS = 32
+# Nobody has its key. It stands for the coin in some programs, but logs name no coin.
+ZERO_ADDRESS = "0x" + "0" * 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ ANCHORED: frozenset[State] = frozenset(ENDS)
 TERMINAL: frozenset[State] = frozenset(
     (*ENDS.values(), "expired", "invalid", "untracked", "reversed")
 )
+# Ends without a block. A block can still have the transaction: only the questions about it stopped.
+# It is tracked again if it then pays a watched address.
+ENDED_IN_NO_BLOCK: frozenset[State] = frozenset(("expired", "invalid"))
 # In no known block. Only these states can become missing, dropped or expired. Dropped is an end: no
 # other one follows unless the transaction is seen again.
 UNPLACED: frozenset[State] = frozenset(("registered", "pending", "missing", "dropped"))

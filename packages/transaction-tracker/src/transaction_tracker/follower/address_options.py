@@ -10,7 +10,7 @@ from transaction_tracker.domain import DepositRules
 from transaction_tracker.domain.numbers import whole_number
 from transaction_tracker.options import Section, number, option
 from transaction_tracker.options.values import as_list, text_of
-from transaction_tracker.sources.ethereum.checksum import checked_address
+from transaction_tracker.sources.ethereum.checksum import checked_contract
 
 MAX_TOKENS = 100
 _MAX_AMOUNT = 2**256 - 1
@@ -27,7 +27,7 @@ def _amount(value: Any) -> int:
 
 
 def _contract(value: Any) -> str:
-    return checked_address(text_of(value))
+    return checked_contract(text_of(value))
 
 
 Amount = Annotated[int, BeforeValidator(_amount)]
@@ -39,7 +39,7 @@ class TokenSection(Section):
 
     address: Contract = option(
         ...,
-        "an address, in lower case or with a valid checksum (EIP-55)",
+        "an address, in lower case or with a valid checksum (EIP-55), and not the zero address",
         "Contract of an ERC-20 token.",
     )
     min_value: Amount = option(

@@ -7,7 +7,7 @@ from functools import partial
 
 from beamish import Backoff, Continue, ExitError, GenServer, Ref, Registry, process
 from transaction_tracker.awake import loop_time
-from transaction_tracker.follower.deposits import Deposits
+from transaction_tracker.follower.deposits import Deposits, failed_in
 from transaction_tracker.sources import DepositSource, FetchedBlock, NotYetError, SourceError
 from transaction_tracker.store import Store, StoreError
 from transaction_tracker.store.addresses import searches
@@ -109,6 +109,7 @@ class AddressSearcher(GenServer):
             return True
         blocks = await self._blocks(piece.numbers)
         within = [block for block in blocks if block.link.number in piece.numbers]
+        await self._check_branch(within)
         if len(within) == len(blocks):
             # A provider can send fewer: the search goes on above the last one.
             piece = replace(piece, numbers=range(piece.numbers.start, _stop(blocks, piece)))
@@ -116,7 +117,8 @@ class AddressSearcher(GenServer):
         paying = {block.link.hash: found.of(block).paid.keys() for block in within}
         wanted = [(block, paying[block.link.hash]) for block in within if paying[block.link.hash]]
         outcomes = await self._source.outcomes_early(wanted) if wanted else {}
-        deposits = self._deposits.searched(found, within, outcomes)
+        disputed = await self._deposits.disputed(failed_in(within, outcomes))
+        deposits = self._deposits.searched(found, within, outcomes, disputed)
         advance = partial(searches.advance, source=name, piece=piece, found=deposits)
         stored = await Store.run(advance)
         for tracked in stored.started:
@@ -133,6 +135,18 @@ class AddressSearcher(GenServer):
         if not blocks:
             raise NotYetError(f"no provider has block {numbers.start}, which must be searched")
         return blocks
+
+    async def _check_branch(self, blocks: Sequence[FetchedBlock]) -> None:
+        """Raise ``NotYetError`` if a block differs from the one that was applied.
+
+        The nodes behind one address can differ by some blocks. The follower does not look at the
+        applied block again, so that its payments would be missed.
+        """
+        links = {link.number: link.hash for link in await Store.links(self._source.name)}
+        for block in blocks:
+            number, found = block.link.number, block.link.hash
+            if (applied := links.get(number, found)) != found:
+                raise NotYetError(f"expected block {number} ({applied}), got another one ({found})")
 
     async def _of(self, piece: Piece) -> frozenset[str]:
         """Return the addresses of a search."""

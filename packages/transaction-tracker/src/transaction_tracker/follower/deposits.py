@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from beamish import telemetry
+from beamish import GenServer, telemetry
 from transaction_tracker.domain import (
+    BlockRef,
     Deposit,
     DepositRules,
     Event,
@@ -30,6 +31,7 @@ from transaction_tracker.sources import (
     watches_addresses,
 )
 from transaction_tracker.store import FoundDeposits, OpenTransactions
+from transaction_tracker.store.addresses.table import WatchedAddresses
 
 # A block whose transfers no provider sends holds the chain up for as long.
 PATIENCE_SECONDS = 60.0
@@ -75,6 +77,21 @@ class PathDeposits:
         return self.by_block.get(block.link.hash, BlockDeposits())
 
 
+@dataclass(frozen=True, slots=True)
+class CheckTransfers:
+    """Message to the checker of transfers: an applied block, and what the followed provider said.
+
+    Attributes:
+        block: The block.
+        known: Transaction, address and token of each payment in it.
+        attempts: How often another provider was asked without an answer.
+    """
+
+    block: BlockRef
+    known: frozenset[tuple[str, str, str | None]] = frozenset()
+    attempts: int = 0
+
+
 class Deposits:
     """Finds payments to watched addresses, and decides which of them are tracked.
 
@@ -86,6 +103,8 @@ class Deposits:
         policy: Time limits for transactions in no block, and rules about confirmations.
         shard: The shard that this service is, if it is one of several. Each of them reads each
             block, and tracks the deposits whose transactions belong to it.
+        checker: Name of the process that compares the transfers of applied blocks with those of
+            another provider. Default: none does.
     """
 
     def __init__(
@@ -96,6 +115,7 @@ class Deposits:
         required: Required,
         policy: Policy,
         shard: Shard | None = None,
+        checker: str | None = None,
     ) -> None:
         self._source = source
         self._open_transactions = open_transactions
@@ -103,8 +123,19 @@ class Deposits:
         self._required: Required = required
         self._policy = policy
         self._shard = shard
+        self._checker = checker
         # The first block whose transfers no provider sends, and since when.
         self._failing: tuple[str, float] | None = None
+
+    @property
+    def addresses(self) -> WatchedAddresses:
+        """The watched addresses."""
+        return self._open_transactions.addresses
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Contracts of the accepted tokens."""
+        return self._rules.tokens
 
     async def find(
         self, blocks: Sequence[FetchedBlock], watched: Collection[str] | None = None
@@ -133,7 +164,7 @@ class Deposits:
                 raise
             found, unread = await self._readable(self._source, blocks, chosen)
         self._failing = None
-        judged = {key: self._judged(paid) for key, paid in found.items()}
+        judged = {key: self.judged(paid) for key, paid in found.items()}
         return PathDeposits(version, judged, unread)
 
     def _is_given_up(self, block: FetchedBlock) -> bool:
@@ -165,7 +196,7 @@ class Deposits:
                 )
         return found, frozenset(unread)
 
-    def _judged(self, paid: Paid) -> BlockDeposits:
+    def judged(self, paid: Paid) -> BlockDeposits:
         """Return the payments of this shard that reach the minimum, and count the others."""
         kept: dict[str, tuple[Deposit, ...]] = {}
         below: Counter[str] = Counter()
@@ -177,6 +208,57 @@ class Deposits:
             if accepted:
                 kept[transaction] = accepted
         return BlockDeposits(kept, below)
+
+    async def undisputed(
+        self, block: FetchedBlock, included: Mapping[str, Included], own: Container[str]
+    ) -> Mapping[str, Included]:
+        """Return the facts without failures that another provider denies.
+
+        A failed payment is passed over. One provider alone must not hide a deposit in this way: a
+        payment whose failure is disputed is tracked, and all providers are asked about it.
+
+        Args:
+            block: The block.
+            included: Facts about transactions of the block that pay, by their id in it.
+            own: Ids of transactions that are tracked already.
+
+        Raises:
+            SourceError: No provider is healthy.
+        """
+        failed = {key for key, fact in included.items() if key not in own and _has_failed(fact)}
+        disputed = await self.disputed({block.link.ref: failed} if failed else {})
+        return {key: fact for key, fact in included.items() if key not in disputed}
+
+    async def disputed(self, failed: Mapping[BlockRef, Collection[str]]) -> frozenset[str]:
+        """Return which failed transactions have succeeded by the receipt of another provider.
+
+        Args:
+            failed: The transactions, by block.
+
+        Raises:
+            SourceError: No provider is healthy.
+        """
+        if not failed or not watches_addresses(self._source):
+            return frozenset()
+        return await self._source.succeeded_elsewhere(failed)
+
+    def applied(self, found: PathDeposits, blocks: Iterable[FetchedBlock]) -> None:
+        """Have the transfers of applied blocks compared with those of another provider.
+
+        Args:
+            found: The payments.
+            blocks: The blocks.
+        """
+        if self._checker is None or not self.tokens or not self.addresses:
+            return
+        for block in blocks:
+            if block.ids and block.link.hash not in found.unread:
+                known = frozenset(
+                    (transaction, each.address, each.token)
+                    for transaction, deposits in found.of(block).paid.items()
+                    for each in deposits
+                )
+                GenServer.cast(self._checker, CheckTransfers(block.link.ref, known))
 
     def step(
         self,
@@ -204,12 +286,12 @@ class Deposits:
         new: dict[str, tuple[Deposit, ...]] = {}
         ids = set(own.values())
         for transaction, deposits in found.of(blocks[-1]).paid.items() if blocks else ():
-            fact = included.get(transaction)
-            if fact is not None and fact.outcome is not None and not fact.outcome.succeeded:
-                if transaction not in ids:
-                    passed_over.update((each.address, "failed") for each in deposits)
-            elif transaction in ids:
+            if transaction in ids:
+                # Also a failed one: its event says that it pays nothing. Without the deposits, a
+                # later event could not say that it has succeeded after all.
                 paid |= {key: deposits for key, id_ in own.items() if id_ == transaction}
+            elif _has_failed(included.get(transaction)):
+                passed_over.update((each.address, "failed") for each in deposits)
             else:
                 paid[transaction] = new[transaction] = deposits
         return FoundDeposits(
@@ -227,6 +309,7 @@ class Deposits:
         found: PathDeposits,
         blocks: Sequence[FetchedBlock],
         outcomes: Mapping[str, Mapping[str, Outcome | Unreadable | None]],
+        disputed: Container[str] = (),
     ) -> FoundDeposits:
         """Return what the store must know about deposits in old blocks.
 
@@ -235,26 +318,26 @@ class Deposits:
             blocks: The blocks.
             outcomes: Outcomes of transactions that pay, by the hash of their block. One without an
                 outcome is tracked: the answers about it decide.
+            disputed: Failed transactions that succeeded by another provider: they are tracked.
         """
         paid: dict[str, tuple[Deposit, ...]] = {}
         passed_over: Counter[tuple[str, PassedOver]] = Counter()
         for block in blocks:
-            of_block, known = found.of(block), outcomes.get(block.link.hash, {})
+            of_block, failed = found.of(block), failed_in([block], outcomes)
             for address, count in of_block.below.items():
                 passed_over[address, "below_minimum"] += count
             for transaction, deposits in of_block.paid.items():
-                outcome = known.get(transaction)
-                if isinstance(outcome, Outcome) and not outcome.succeeded:
+                if transaction not in disputed and transaction in failed.get(block.link.ref, ()):
                     passed_over.update((each.address, "failed") for each in deposits)
                 else:
                     paid[transaction] = deposits
+        return replace(self.added(paid), version=found.version or 0, passed_over=passed_over)
+
+    def added(self, paid: Paid) -> FoundDeposits:
+        """Return what the store must know about deposits that are added to those of a block."""
+        required, asked = self._requirements(paid)
         return FoundDeposits(
-            found.version or 0,
-            paid,
-            *self._requirements(paid),
-            passed_over=passed_over,
-            max_open=self._rules.max_open,
-            adds=True,
+            paid=paid, required=required, asked=asked, max_open=self._rules.max_open, adds=True
         )
 
     def _requirements(self, paid: Paid) -> tuple[dict[str, Required], frozenset[str]]:
@@ -301,6 +384,31 @@ class Deposits:
     def _keys(self, own: Iterable[str]) -> frozenset[str]:
         found = map(self._open_transactions.get, own)
         return frozenset(tracked.key for tracked in found if tracked is not None)
+
+
+def _has_failed(fact: Included | None) -> bool:
+    return fact is not None and fact.outcome is not None and not fact.outcome.succeeded
+
+
+def failed_in(
+    blocks: Iterable[FetchedBlock],
+    outcomes: Mapping[str, Mapping[str, Outcome | Unreadable | None]],
+) -> dict[BlockRef, set[str]]:
+    """Return which transactions of some blocks failed.
+
+    Args:
+        blocks: The blocks.
+        outcomes: Outcomes of transactions, by the hash of their block.
+    """
+    found = {
+        block.link.ref: {
+            key
+            for key, outcome in outcomes.get(block.link.hash, {}).items()
+            if isinstance(outcome, Outcome) and not outcome.succeeded
+        }
+        for block in blocks
+    }
+    return {block: failed for block, failed in found.items() if failed}
 
 
 def count_deposits(found: FoundDeposits | None, tracked: int, source: str) -> None:

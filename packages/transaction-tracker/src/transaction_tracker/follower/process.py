@@ -60,6 +60,7 @@ class Follower(GenServer):
         rules: Which payments to watched addresses become tracked transactions.
         required: What makes the states of these final, if their address says nothing else.
         shard: The shard that this service is, if it is one of several.
+        checker: Name of the process that compares the transfers of applied blocks. Default: none.
     """
 
     def __init__(
@@ -77,12 +78,13 @@ class Follower(GenServer):
         rules: DepositRules,
         required: Required,
         shard: Shard | None = None,
+        checker: str | None = None,
     ) -> None:
         self._source = source
         self._poll_interval = poll_interval
         self._records = Records(open_transactions, policy, registry=registry)
         self._status = status
-        deposits = Deposits(source, open_transactions, rules, required, policy, shard)
+        deposits = Deposits(source, open_transactions, rules, required, policy, shard, checker)
         self._walk = Walk(
             source, open_transactions, self._records, status, keep, block_time, deposits
         )

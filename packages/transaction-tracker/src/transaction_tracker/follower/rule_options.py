@@ -10,7 +10,7 @@ from transaction_tracker.domain.numbers import whole_number
 from transaction_tracker.follower.options import ChainOptions
 from transaction_tracker.options import Section, option
 from transaction_tracker.options.values import printed, text_of
-from transaction_tracker.sources.ethereum.checksum import checked_address
+from transaction_tracker.sources.ethereum.checksum import checked_contract
 
 MAX_RULES = 100
 NATIVE = "native"
@@ -19,7 +19,7 @@ _MAX_VALUE = 2**256 - 1
 
 def _token(value: Any) -> str:
     text = text_of(value)
-    return text if text == NATIVE else checked_address(text)
+    return text if text == NATIVE else checked_contract(text)
 
 
 def _amount(value: Any) -> int:
@@ -37,7 +37,8 @@ class RuleOptions(Section):
 
     token: Annotated[str, BeforeValidator(_token)] = option(
         NATIVE,
-        f'the address of a contract, 0x and 40 hexadecimal digits, or "{NATIVE}"',
+        f'the address of a contract, 0x and 40 hexadecimal digits, or "{NATIVE}" for the coin, '
+        "which the zero address does not stand for",
         "Token of the payment: the sum of its transfers in the transaction counts. Default: the "
         "chain's coin.",
     )

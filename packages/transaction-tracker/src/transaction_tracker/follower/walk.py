@@ -308,13 +308,15 @@ class Walk:
         chain = self.chain.extended([applied.link for applied in (*quiet, block)])
         own = self._open_transactions.own(block.ids, block.slots)
         try:
-            paying = await self.evidence.of_paying(block, found.of(block).paid.keys())
+            known = await self.evidence.of_paying(block, found.of(block).paid.keys())
+            paying = await self._deposits.undisputed(block, known, own.values())
             facts = await self.evidence.of_block(block, chain, is_last=is_last)
         except SourceError:
             # The blocks below are complete: they are stored although the facts of this block are
             # missing.
             below = self._deposits.step(found, quiet, {}, {})
-            await self._commit(quiet, (), set(), below, seen_at, started)
+            if await self._commit(quiet, (), set(), below, seen_at, started):
+                self._deposits.applied(found, quiet)
             raise
         deposits = self._deposits.step(found, (*quiet, block), own, paying)
         events = await self._records.decide(facts)
@@ -322,6 +324,7 @@ class Walk:
         hits = set(own)
         if not await self._commit((*quiet, block), events, hits, deposits, seen_at, started):
             return False
+        self._deposits.applied(found, (*quiet, block))
         # The block contains these transactions, but the source does not return their outcomes yet.
         for key in hits - facts.keys():
             self._records.sweep.add_fresh(key)

@@ -11,6 +11,7 @@ from transaction_tracker.domain import MARGIN
 from transaction_tracker.domain.sharding import Shard
 from transaction_tracker.follower import (
     REBROADCASTER,
+    TRANSFER_CHECKER,
     UNIT_READER,
     WATCHDOG,
     AddressSearcher,
@@ -19,6 +20,7 @@ from transaction_tracker.follower import (
     Poller,
     Rebroadcaster,
     Reports,
+    TransferChecker,
     UnitReader,
     Watchdog,
 )
@@ -259,6 +261,7 @@ class SourceTree:
             rules=options.addresses.rules,
             required=options.confirmations,
             shard=self._shard,
+            checker=self._labelled(TRANSFER_CHECKER),
             name=self._names.follower,
         )
 
@@ -286,7 +289,11 @@ class SourceTree:
             self._shard,
         )
         names = self._names
-        return [AddressSearcher.child_spec(source, deposits, names.registry, name=names.searcher)]
+        searcher = AddressSearcher.child_spec(source, deposits, names.registry, name=names.searcher)
+        if not source.has_others:
+            return [searcher]
+        checker = self._labelled(TRANSFER_CHECKER)
+        return [searcher, TransferChecker.child_spec(source, deposits, name=checker)]
 
     def _labelled(self, name: str) -> str:
         """Return the name of a process of this source, from that of the only source."""

@@ -32,6 +32,7 @@ from transaction_tracker.sources.protocol import (
     TokenSource,
     has_blocks,
     has_tokens,
+    pays_by_outputs,
 )
 
 __all__ = [
@@ -62,5 +63,6 @@ __all__ = [
     "WrongChainError",
     "has_blocks",
     "has_tokens",
+    "pays_by_outputs",
     "watches_addresses",
 ]

@@ -309,6 +309,11 @@ def has_tokens(source: Source) -> TypeGuard[TokenSource]:
     return callable(getattr(source, "token_units", None))
 
 
+def pays_by_outputs(source: Source) -> bool:
+    """Return whether outputs pay, on a chain without accounts: then a payment names no sender."""
+    return bool(getattr(source, "pays_by_outputs", False))
+
+
 def has_blocks(source: Source) -> TypeGuard[ChainSource]:
     """Return whether the transactions of a source are in blocks."""
     # Not ``isinstance``: before Python 3.12 it reads every property of a protocol, and ``name``

@@ -22,6 +22,7 @@ def commit(connection: Connection, step: Step) -> Stored:
         begun = deposits.write(connection, step.source, found)
         events = deposits.valid_events(events, begun)
         searches.require(connection, step.source, found.unread)
+    events = (*begun.reopened, *events)
     position, written = record(connection, events)
     tip = move_chain(connection, step)
     if step.freezes:

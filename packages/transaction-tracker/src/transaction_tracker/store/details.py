@@ -4,6 +4,7 @@ They are kept in the database and in each event, not in memory: no decision need
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -122,6 +123,24 @@ def _open_transfers(fields: dict[str, Any]) -> list[dict[str, Any]]:
         # Versions that did not ask about tokens wrote no decimals.
         if each["standard"] == "erc20" and each.get("decimals") is None
     ]
+
+
+def complete_after(text: str | None, event: Event) -> Details:
+    """Return the details after an event, without transfers if they are not all stored.
+
+    Args:
+        text: The details after the event, as JSON.
+        event: The event, whose own details are always complete.
+    """
+    if text is None or not _is_in_block(event):
+        return Details()
+    stored = read_complete(text)
+    return replace(stored, execution=event.details.execution or stored.execution)
+
+
+def read_complete(text: str | None) -> Details:
+    """Parse details, without transfers if they are not all stored."""
+    return replace(read(text), execution=None) if is_cut_off(text) else read(text)
 
 
 def is_cut_off(text: str | None) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from transaction_tracker.domain import Tracked
 from transaction_tracker.store import token_units
+from transaction_tracker.store.addresses.counts import shown
 from transaction_tracker.store.details import Units, filled, open_tokens
 from transaction_tracker.store.rows import READ_COLUMNS, read_tracked
 from transaction_tracker.store.schema import cursors, events, transactions
@@ -71,7 +72,7 @@ def read_records(connection: Connection, rows: Sequence[Row[Any]]) -> list[Trans
     """
     kept = slice(len(_TRACKED), len(RECORD_COLUMNS))
     found = [
-        TransactionRecord(transaction, *row[kept])
+        _record(transaction, *row[kept])
         for transaction, row in zip(read_tracked(rows), rows, strict=True)
     ]
     tokens = {
@@ -79,6 +80,11 @@ def read_records(connection: Connection, rows: Sequence[Row[Any]]) -> list[Trans
     }
     units = token_units.known(connection, tokens)
     return [_with_units(record, units) for record in found] if units else found
+
+
+def _record(transaction: Tracked, *kept: Any) -> TransactionRecord:
+    record = TransactionRecord(transaction, *kept)
+    return replace(record, deposits=shown(record.deposits))
 
 
 def _with_units(record: TransactionRecord, units: Units) -> TransactionRecord:

@@ -10,7 +10,7 @@ follower decides about it again with the next block.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from sqlalchemy import Connection, bindparam, insert, update
 
@@ -36,8 +36,8 @@ from transaction_tracker.store.rows import (
 from transaction_tracker.store.schema import counters, events, transactions
 
 # Columns that an event and its transaction have in common, and that the tracker does not hold.
-_SHOWN = ("details", "expectation")
-_KEPT = ("source", "metadata", *_SHOWN, "deposits")
+_SHOWN = ("details", "expectation", "deposits")
+_KEPT = ("source", "metadata", *_SHOWN)
 # Columns that the user can change at any time, also while a transition is being decided.
 _REGISTERED = ("required", "required_by", "deadline", "revision")
 _SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
@@ -92,14 +92,21 @@ class _Kept(NamedTuple):
     metadata: str
     details: str | None
     expectation: str | None
-    # What the transaction pays to watched addresses: written before its transitions.
+    # What the transaction pays to watched addresses: written before its transitions, and corrected
+    # by the details that these show.
     deposits: str | None
+
+    @property
+    def shown(self) -> "_Kept":
+        """The values that the event shows."""
+        return self._replace(deposits=counts.shown(self.deposits))
 
     def after(self, event: Event, units: Units) -> "_Kept":
         """Return the values after an event, with the units of its tokens that are known."""
         known = details.after(self.details, event, units)
         expectation = expectations.after(self.expectation, event, known)
-        return self._replace(details=known, expectation=expectation)
+        paid = counts.after(self.deposits, event, details.complete_after(known, event))
+        return self._replace(details=known, expectation=expectation, deposits=paid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,8 @@ class _Move:
 
     @property
     def values(self) -> tuple[object, ...]:
-        return *tracked_values(self.last.tracked)[1:], self.kept.details, self.kept.expectation
+        shown = self.kept.details, self.kept.expectation, self.kept.deposits
+        return *tracked_values(self.last.tracked)[1:], *shown
 
     @property
     def where(self) -> tuple[str, int]:
@@ -143,7 +151,7 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     kept = _kept_after(steps, before, token_units.note(connection, _tokens(steps, before)))
     stale = _move(connection, steps, kept) if steps else set()
     rows = [
-        (*event_values(event), *values)
+        (*event_values(event), *values.shown)
         for event, values in zip(steps, kept, strict=True)
         if event.tracked.key not in stale
     ]
@@ -153,6 +161,7 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     ended = [event.tracked.key for event in written if event.tracked.final]
     objections.forget(connection, ended)
     broadcasts.forget(connection, ended)
+    _count_denied(connection, before, written, rows)
     counts.count_ends(connection, written, [row[-1] for row in rows])
     first = _count_on(connection, len(written))
     now = time.time()
@@ -209,6 +218,23 @@ def _kept_after(steps: Sequence[Event], before: Mapping[str, _Kept], units: Unit
         kept[key] = known.after(event, units)
         found.append(kept[key])
     return found
+
+
+def _count_denied(
+    connection: Connection,
+    before: Mapping[str, _Kept],
+    written: Sequence[Event],
+    rows: Sequence[Sequence[object]],
+) -> None:
+    """Count the transactions of addresses whose deposits the written events deny or restore."""
+    after = {event.tracked.key: row[-1] for event, row in zip(written, rows, strict=True)}
+    changed: dict[str, list[tuple[str | None, str | None]]] = {}
+    for key, deposits in after.items():
+        kept = before[key]
+        if deposits is not None and kept.deposits != deposits:
+            changed.setdefault(kept.source, []).append((kept.deposits, cast("str", deposits)))
+    for source, some in changed.items():
+        counts.count_changes(connection, source, some)
 
 
 def _move(connection: Connection, steps: Sequence[Event], kept: Sequence[_Kept]) -> set[str]:

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transaction_tracker.domain import AmbiguousIdError, caip_id, chain_of, split_caip_id
+from transaction_tracker.domain import (
+    ZERO_ADDRESS,
+    AmbiguousIdError,
+    caip_id,
+    chain_of,
+    split_caip_id,
+)
 from transaction_tracker.sources import DepositSource, watches_addresses
 from transaction_tracker.tracker.context import TrackerContext
 
@@ -105,4 +111,8 @@ def _of_label(label: str | None, contexts: Sequence[TrackerContext]) -> list[Tra
 def _canonical(source: DepositSource, text: str) -> str:
     if len(text) > MAX_ADDRESS_CHARACTERS:
         raise ValueError(f"expected an address, got {len(text)} characters")
-    return source.account(text)
+    account = source.account(text)
+    # A program whose variable is not set sends it, and each destroyed token is sent to it.
+    if account == ZERO_ADDRESS:
+        raise ValueError("expected an address of yours, got the zero address, which nobody owns")
+    return account

@@ -19,7 +19,7 @@ from transaction_tracker.domain import (
     rank,
     strictest,
 )
-from transaction_tracker.sources import Source, has_blocks
+from transaction_tracker.sources import Source, has_blocks, pays_by_outputs
 from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker.expectations import InvalidExpectationError, parse
 
@@ -205,7 +205,8 @@ class TrackerContext:
             return None
         if not has_blocks(self.source):
             raise InvalidExpectationError("this source does not report who paid whom how much")
-        return parse(given, self.source.account)
+        has_accounts = not pays_by_outputs(self.source)
+        return parse(given, self.source.account, has_accounts=has_accounts)
 
     @staticmethod
     def current(label: str | None = None) -> "TrackerContext":

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-from transaction_tracker.domain import Expectation
+from transaction_tracker.domain import ZERO_ADDRESS, Expectation
 
 _ACCOUNTS = ("from", "to", "token")
 _AMOUNTS = ("value", "min_value")
@@ -24,13 +24,23 @@ class InvalidExpectationError(ValueError):
         self.field = field
 
 
-def parse(given: Mapping[str, object], account: Callable[[str], str]) -> Expectation:
+# On a chain without accounts, these would be unknown for as long as the transaction is tracked.
+_WITHOUT_ACCOUNTS = {
+    "from": "this chain has no accounts, so that a payment names no sender; leave from out",
+    "token": "this chain has no tokens; leave token out",
+}
+
+
+def parse(
+    given: Mapping[str, object], account: Callable[[str], str], *, has_accounts: bool = True
+) -> Expectation:
     """Return the expectation of a user.
 
     Args:
         given: Fields ``from``, ``to`` and ``token`` with addresses, ``value`` or ``min_value`` with
             an amount in the smallest unit: an integer, or its decimal text.
         account: Function that checks an address, and returns it in canonical form.
+        has_accounts: Whether accounts pay; otherwise nobody can know who paid.
 
     Raises:
         InvalidExpectationError: A field is unknown or invalid.
@@ -38,7 +48,14 @@ def parse(given: Mapping[str, object], account: Callable[[str], str]) -> Expecta
     for name in given:
         if name not in FIELDS:
             raise InvalidExpectationError(f"unknown field; expected {', '.join(FIELDS)}", str(name))
+        if not has_accounts and name in _WITHOUT_ACCOUNTS:
+            raise InvalidExpectationError(_WITHOUT_ACCOUNTS[name], name)
     accounts = {name: _account(name, given[name], account) for name in _ACCOUNTS if name in given}
+    if accounts.get("token") == ZERO_ADDRESS:
+        raise InvalidExpectationError(
+            "expected the contract of a token, got the zero address; leave token out for the coin",
+            "token",
+        )
     amounts = {name: _amount(name, given[name]) for name in _AMOUNTS if name in given}
     try:
         return Expectation(

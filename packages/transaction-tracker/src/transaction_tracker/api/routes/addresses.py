@@ -10,7 +10,6 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from beamish import GenServer
 from transaction_tracker.api import cursors, request_bodies
 from transaction_tracker.api.answers import (
     READ,
@@ -40,12 +39,13 @@ from transaction_tracker.store import Store
 from transaction_tracker.store.addresses import watching
 from transaction_tracker.store.addresses.searches import InvalidSearchError
 from transaction_tracker.store.addresses.watching import TooManyAddressesError, WatchedAddress
-from transaction_tracker.tracker import SearchAddresses, TrackerContext
+from transaction_tracker.tracker import TrackerContext
 from transaction_tracker.tracker.addresses import (
     MAX_ADDRESS_CHARACTERS,
     InvalidAddressError,
     address_places,
 )
+from transaction_tracker.tracker.watching import store
 
 router: APIRouter = APIRouter(prefix="/v1/addresses", tags=["addresses"])
 
@@ -141,8 +141,8 @@ async def watch(request: Request, api: Api) -> Response:
             if checked[0].unknown_source is not None:
                 api.source_named(checked[0].unknown_source)
             raise _problem(checked[0])
-        await _store([item.wanted for item in checked if item.wanted is not None])
-    results = [_result(item) for item in checked]
+        new = await _store([item.wanted for item in checked if item.wanted is not None])
+    results = [_result(item, new) for item in checked]
     refused = sum(item.wanted is None for item in checked)
     return answer(WatchResults(accepted=len(checked) - refused, refused=refused, results=results))
 
@@ -193,25 +193,20 @@ async def unwatch(address: Address, api: Api, source: SourceName = None) -> Resp
     return answer(_view(api, found))
 
 
-async def _store(wanted: Iterable[AddressToWatch]) -> None:
+async def _store(wanted: Iterable[AddressToWatch]) -> set[tuple[str, str]]:
+    """Store addresses; return source and address of the new ones."""
+    new: set[tuple[str, str]] = set()
     by_source: dict[str, list[AddressToWatch]] = {}
     for each in wanted:
         by_source.setdefault(each.source, []).append(each)
     for source, some in by_source.items():
         try:
-            await Store.run(partial(watching.watch, source=source, wanted=some))
-            if any(each.from_block is not None for each in some):
-                GenServer.cast(_searcher_of(source), SearchAddresses())
+            new |= {(source, address) for address in await store(source, some)}
         except TooManyAddressesError as error:
             raise ProblemError(409, str(error), kind="too-many-addresses") from None
         except InvalidSearchError as error:
             raise ProblemError(409, str(error), kind="invalid-search") from None
-
-
-def _searcher_of(source: str) -> str:
-    """Return the name of the process that searches a source."""
-    contexts = TrackerContext.all()
-    return next(each.names.searcher for each in contexts if each.source.name == source)
+    return new
 
 
 def _problem(item: CheckedAddress) -> ProblemError:
@@ -221,12 +216,17 @@ def _problem(item: CheckedAddress) -> ProblemError:
     return ProblemError(422, detail, kind="invalid-request", errors=item.errors)
 
 
-def _result(item: CheckedAddress) -> WatchedItem | RefusedAddress:
+def _result(item: CheckedAddress, new: set[tuple[str, str]]) -> WatchedItem | RefusedAddress:
     if item.wanted is None:
         errors = cast("Sequence[ErrorDetail]", item.errors)
         return RefusedAddress(address=item.given, status="refused", errors=errors)
-    account = caip_id(item.wanted.source, item.wanted.address)
-    return WatchedItem(address=item.wanted.address, caip_id=account, status="accepted")
+    place = item.wanted.source, item.wanted.address
+    existing = place not in new
+    # Of several equal addresses in a request, the first one counts.
+    new.discard(place)
+    return WatchedItem(
+        address=item.wanted.address, caip_id=caip_id(*place), status="accepted", existing=existing
+    )
 
 
 async def _watched(api: ApiContext, text: str, label: str | None) -> WatchedAddress:

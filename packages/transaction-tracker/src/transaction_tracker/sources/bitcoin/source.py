@@ -1,6 +1,7 @@
 """Source for a Bitcoin network, over the JSON-RPC of Bitcoin Core."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar
 
 from transaction_tracker.domain import (
     BlockRef,
@@ -55,6 +56,7 @@ class BitcoinSource(ComparedChain):
         network: Network that the nodes must be on. Default: the network of the node.
     """
 
+    pays_by_outputs: ClassVar[bool] = True
     _link_request = staticmethod(at_request)
 
     def __init__(self, rpc: Rpc | SecretUrl | str, network: Network | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from transaction_tracker.domain import ZERO_ADDRESS
 from transaction_tracker.sources.ethereum.fields import ADDRESS
 from transaction_tracker.sources.ethereum.keccak import keccak256
 
@@ -30,6 +31,19 @@ def checked_address(text: str) -> str:
         f"expected an address with a valid checksum (EIP-55), got {text!r}; compare it with its "
         "origin, or send it in lower case to skip the check"
     )
+
+
+def checked_contract(text: str) -> str:
+    """Return the address of a token's contract in lower case.
+
+    Raises:
+        ValueError: The text is not an address, its checksum is wrong, or it is the zero address,
+            which stands for the coin in some programs. No transfer of it would ever be found.
+    """
+    address = checked_address(text)
+    if address == ZERO_ADDRESS:
+        raise ValueError("expected the contract of a token, got the zero address")
+    return address
 
 
 def with_checksum(address: str) -> str:

@@ -136,6 +136,21 @@ class OutcomeReader:
             }
         return await self._settle_in(block, receipts)
 
+    async def succeeded_elsewhere(
+        self, failed: Mapping[BlockRef, Collection[str]]
+    ) -> frozenset[str]:
+        """Return which transactions succeeded by another node; see ``DepositSource``."""
+        requests = [self.request(key, block) for block, ids in failed.items() for key in ids]
+        if not requests or not self._rpc.is_compared:
+            return frozenset()
+        answers = chain.from_iterable(await self._rpc.everywhere(requests))
+        receipts = (answer for answer in answers if isinstance(answer, decode.Receipt))
+        return frozenset(
+            receipt.id
+            for receipt in receipts
+            if receipt.outcome is not None and receipt.outcome.succeeded
+        )
+
     async def settle(
         self,
         items: Mapping[str, Any],

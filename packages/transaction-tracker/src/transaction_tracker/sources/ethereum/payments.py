@@ -5,11 +5,12 @@ by a log. The block's bloom filter says whether it can have one; then the logs a
 hash of the block, so that a reorganisation cannot replace them.
 """
 
+import logging
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from beamish import telemetry
-from transaction_tracker.domain import Deposit, Paid, Transfer
+from transaction_tracker.domain import BlockRef, Deposit, Paid, Transfer
 from transaction_tracker.slices import Slices, Steps, slices
 from transaction_tracker.sources.answers import FetchedBlock
 from transaction_tracker.sources.errors import NotYetError, SourceError
@@ -18,6 +19,7 @@ from transaction_tracker.sources.ethereum.fields import (
     address,
     array,
     hash32,
+    quantity,
     readable,
     readable_quantity,
     record,
@@ -26,6 +28,8 @@ from transaction_tracker.sources.ethereum.fields import (
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.transfers import TRANSFER, read_logs
+
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 # The transaction and the transfer of a log.
 _Transfers = list[tuple[str, Transfer]]
@@ -49,14 +53,52 @@ class PaymentReader:
         found: dict[str, Paid] = {}
         for block in blocks:
             sums = _Sums()
+            odd: list[str] = []
             async for part in Slices(enumerate(block.body)):
                 for position, item in part:
                     _add_coin(sums, block, position, item, watched)
+                    key = _id_of(item) if _is_odd(item, watched) else None
+                    if key is not None and block.ids.get(key) == position:
+                        odd.append(key)
+            if odd:
+                await self._add_odd(sums, block, odd, watched)
             async for some in Slices(transfers.get(block.link.hash, ())):
                 for transaction, transfer in some:
                     _add_token(sums, transaction, transfer, watched)
-            if paid := sums.paid(block):
+            if paid := sums.paid(block.ids):
                 found[block.link.hash] = paid
+        return found
+
+    async def _add_odd(
+        self, sums: "_Sums", block: FetchedBlock, odd: Sequence[str], watched: Container[str]
+    ) -> None:
+        """Add what transactions pay that are unreadable in the block, from another node."""
+        answers = await self._rpc.elsewhere([_transaction(key) for key in odd])
+        for key, answer in zip(odd, answers, strict=True):
+            _add_coin(sums, block, block.ids[key], answer, watched)
+        unread = [key for key, answer in zip(odd, answers, strict=True) if answer is None]
+        _count_unreadable("deposit amount", len(unread))
+        if unread:
+            logger.error(
+                "no provider sends the amounts of %d transactions of block %d (%s) in a readable "
+                "form, such as %s: if they pay watched addresses, these deposits are not found",
+                *(len(unread), block.link.number, block.link.hash, unread[0]),
+            )
+
+    async def elsewhere(
+        self, blocks: Sequence[BlockRef], watched: Container[str], tokens: Collection[str]
+    ) -> dict[BlockRef, Paid]:
+        """Return what transfers pay by one other node; see ``DepositSource``."""
+        wanted = frozenset(tokens)
+        answers = await self._rpc.one_other([_logs(block, wanted) for block in blocks])
+        found: dict[BlockRef, Paid] = {}
+        for block, answer in zip(blocks, answers, strict=True):
+            if answer is not None:
+                sums = _Sums()
+                async for some in Slices(answer):
+                    for transaction, transfer in some:
+                        _add_token(sums, transaction, transfer, watched)
+                found[block] = sums.paid()
         return found
 
     async def _transfers(
@@ -66,7 +108,9 @@ class PaymentReader:
         asked = [block for block in blocks if tokens and _can_have(block, tokens)]
         if not asked:
             return {}
-        answers = await self._rpc.batch([_logs(block, tokens) for block in asked])
+        answers = await self._rpc.batch(
+            [_logs(block.link.ref, tokens, block.ids) for block in asked]
+        )
         found: dict[str, _Transfers] = {}
         for block, answer in zip(asked, answers, strict=True):
             if answer is None or isinstance(answer, SourceError):
@@ -82,7 +126,7 @@ class PaymentReader:
         Raises:
             SourceError: No node sends the logs or the receipts in a readable form.
         """
-        (answer,) = await self._rpc.elsewhere([_logs(block, tokens)])
+        (answer,) = await self._rpc.elsewhere([_logs(block.link.ref, tokens, block.ids)])
         if answer is None:
             receipts = _receipts(block, tokens)
             (answer,) = await self._rpc.batch([receipts])
@@ -108,14 +152,19 @@ class _Sums:
         currency = account, token
         of_transaction[currency] = of_transaction.get(currency, 0) + value
 
-    def paid(self, block: FetchedBlock) -> Paid:
-        """Return the sums, in the order of the block's transactions."""
+    def paid(self, ids: Mapping[str, int] | None = None) -> Paid:
+        """Return the sums.
+
+        Args:
+            ids: The places of the transactions in their block, for the order of the sums.
+        """
+        ordered = self._values if ids is None else sorted(self._values, key=ids.__getitem__)
         return {
             transaction: tuple(
                 Deposit(account, token, value)
                 for (account, token), value in self._values[transaction].items()
             )
-            for transaction in sorted(self._values, key=block.ids.__getitem__)
+            for transaction in ordered
         }
 
 
@@ -125,6 +174,33 @@ def _can_have(block: FetchedBlock, tokens: Collection[str]) -> bool:
     is_empty = block.bloom is not None and not any(block.bloom)
     bloom = None if is_empty else block.bloom
     return bool(block.ids) and can_contain(bloom, TRANSFER, tokens)
+
+
+def _id_of(item: Any) -> str | None:
+    """Return the hash of a transaction, of which a block can send nothing else."""
+    return readable(hash32, item.get("hash") if isinstance(item, dict) else item)
+
+
+def _is_odd(item: Any, watched: Container[str]) -> bool:
+    """Return whether a transaction can pay a watched account, and its amount is unreadable."""
+    if not isinstance(item, dict) or not ("to" in item or "value" in item):
+        return True
+    account = item.get("to")
+    is_watched = isinstance(account, str) and account.lower() in watched
+    return is_watched and readable_quantity(item.get("value")) is None
+
+
+def _transaction(key: str) -> Request:
+    """Return the request for a transaction whose amount is readable."""
+
+    def read(value: Any) -> dict[str, Any]:
+        item = record(value, "transaction")
+        if hash32(item.get("hash"), "transaction's hash") != key:
+            raise wrong("transaction's hash", key, item.get("hash"))
+        quantity(item.get("value"), "transaction's value")
+        return item
+
+    return Request("eth_getTransactionByHash", (key,), read)
 
 
 def _add_coin(
@@ -148,20 +224,25 @@ def _add_token(sums: _Sums, transaction: str, transfer: Transfer, watched: Conta
         sums.add(transaction, account, transfer.token, transfer.value)
 
 
-def _logs(block: FetchedBlock, tokens: Collection[str]) -> Request:
+def _logs(block: BlockRef, tokens: Collection[str], ids: Container[str] | None = None) -> Request:
     """Return the request for the transfers of tokens in a block.
+
+    Args:
+        block: The block.
+        tokens: Contracts of the tokens.
+        ids: The transactions of the block, if they are known.
 
     Source:
         ``eth_getLogs`` with ``blockHash`` (EIP-234).
     """
-    wanted = {"blockHash": block.link.hash, "address": sorted(tokens), "topics": [[TRANSFER]]}
+    wanted = {"blockHash": block.hash, "address": sorted(tokens), "topics": [[TRANSFER]]}
 
     def read(value: Any) -> Steps[_Transfers]:
         logs = (record(log, "log") for log in array(value, "logs"))
         named = (
             (hash32(log.get("transactionHash"), "log's transaction hash"), log) for log in logs
         )
-        return (yield from _read(block, named, tokens))
+        return (yield from _read(block, named, tokens, ids))
 
     return Request("eth_getLogs", (wanted,), read)
 
@@ -173,7 +254,7 @@ def _receipts(block: FetchedBlock, tokens: Collection[str]) -> Request:
         receipts = [record(item, "receipt") for item in array(value, "block's receipts")]
         if len(receipts) < len(block.ids):
             raise wrong("block's receipts", f"a list of {len(block.ids)}", len(receipts))
-        return (yield from _read(block, _logs_in(receipts), tokens))
+        return (yield from _read(block.link.ref, _logs_in(receipts), tokens, block.ids))
 
     return Request(BLOCK_RECEIPTS, (block.link.hash,), read)
 
@@ -186,17 +267,21 @@ def _logs_in(receipts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, dict[
 
 
 def _read(
-    block: FetchedBlock,
+    block: BlockRef,
     logs: Iterable[tuple[str, dict[str, Any]]],
     tokens: Collection[str],
+    ids: Container[str] | None,
 ) -> Steps[_Transfers]:
     """Return the transfers of ERC-20 tokens in logs, each with its transaction."""
     found: _Transfers = []
     malformed = 0
     for part in slices(logs):
         for key, log in part:
-            if key not in block.ids:
-                raise wrong("log's transaction", f"one of block {block.link.hash}", key)
+            if ids is not None and key not in ids:
+                raise wrong("log's transaction", f"one of block {block.hash}", key)
+            of_block = readable(hash32, log.get("blockHash"))
+            if of_block not in (None, block.hash):
+                raise wrong("log's block", block.hash, of_block)
             if log.get("removed") is True:
                 raise wrong("log", "one of a canonical block", "one that was removed")
             if readable(address, log.get("address")) not in tokens:
@@ -205,7 +290,10 @@ def _read(
             malformed += errors
             found += [(key, each) for each in transfers if each.standard == "erc20"]
         yield
-    if malformed:
-        facts = {"kind": "deposit log"}
-        telemetry.execute(("transaction_tracker", "unreadable"), {"count": malformed}, facts)
+    _count_unreadable("deposit log", malformed)
     return found
+
+
+def _count_unreadable(kind: str, count: int) -> None:
+    if count:
+        telemetry.execute(("transaction_tracker", "unreadable"), {"count": count}, {"kind": kind})

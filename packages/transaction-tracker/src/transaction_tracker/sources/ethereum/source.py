@@ -267,6 +267,23 @@ class EthereumSource(ComparedChain):
         """Fetch the outcomes in several blocks concurrently, in few requests."""
         return await self._outcomes.of_blocks(wanted)
 
+    @property
+    def has_others(self) -> bool:
+        """Whether several nodes are configured, so that their answers can be compared."""
+        return self._rpc.is_compared
+
+    async def transfers_elsewhere(
+        self, blocks: Sequence[BlockRef], watched: Container[str], tokens: Collection[str]
+    ) -> Mapping[BlockRef, Paid]:
+        """Return what transfers in some blocks pay, by one other node."""
+        return await self._payments.elsewhere(blocks, watched, tokens)
+
+    async def succeeded_elsewhere(
+        self, failed: Mapping[BlockRef, Collection[str]]
+    ) -> frozenset[str]:
+        """Return which transactions succeeded, by the receipts of the other providers."""
+        return await self._outcomes.succeeded_elsewhere(failed)
+
     async def look_up(
         self,
         slots: Mapping[str, tuple[str, ...]],

@@ -2,15 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import orjson
 from sqlalchemy import Connection, Integer, bindparam, case, type_coerce, update
 
-from transaction_tracker.domain import PASSED_OVER, TERMINAL, Deposit, Event
+from transaction_tracker.domain import PASSED_OVER, TERMINAL, Deposit, Details, Event, State, proven
 from transaction_tracker.store.schema import addresses
 
 _NAMES = ("found", "open", *PASSED_OVER)
+
+# In a block, and without any effect.
+_FAILED: frozenset[State] = frozenset(("mined_reverted", "failed"))
+
+_DENIED = '"value":"0"'
 
 # By address, what is added to each of its counts.
 Counts: TypeAlias = dict[str, Counter[str]]
@@ -60,6 +66,47 @@ def count_ends(
         store(connection, source, of_source)
 
 
+def after(text: str | None, event: Event, known: Details) -> str | None:
+    """Return the deposits of a transaction after an event, as JSON.
+
+    Args:
+        text: The deposits before it; ``None`` if the transaction has never paid an address.
+        event: The event.
+        known: The details after it: what its receipt denies is not a deposit.
+    """
+    if text is None:
+        return None
+    if event.tracked.state in _FAILED:
+        return text_of(replace(each, value=0) for each in deposits_in(text))
+    return text_of(proven(deposits_in(text), known))
+
+
+def shown(text: str | None) -> str | None:
+    """Return deposits as users see them: without those that the receipt denies."""
+    if text is None or _DENIED not in text:
+        return text
+    return text_of(each for each in deposits_in(text) if each.value)
+
+
+def count_changes(
+    connection: Connection, source: str, changed: Iterable[tuple[str | None, str | None]]
+) -> None:
+    """Count the transactions of addresses whose deposits are denied, or no longer.
+
+    Args:
+        connection: Inside a database transaction.
+        source: Name of the source.
+        changed: Deposits of open transactions before and after, as JSON.
+    """
+    changes: Counts = {}
+    for before, now in changed:
+        old, new = addresses_in(before or "[]"), addresses_in(now or "[]")
+        for address in old ^ new:
+            for name in ("found", "open"):
+                add(changes, address, name, 1 if address in new else -1)
+    store(connection, source, changes)
+
+
 def text_of(paid: Iterable[Deposit]) -> str:
     """Return deposits as JSON."""
     return orjson.dumps(
@@ -75,5 +122,5 @@ def deposits_in(text: str) -> tuple[Deposit, ...]:
 
 
 def addresses_in(text: str) -> frozenset[str]:
-    """Return the addresses of deposits in JSON."""
-    return frozenset(each.address for each in deposits_in(text))
+    """Return the addresses that deposits in JSON pay."""
+    return frozenset(each.address for each in deposits_in(text) if each.value)

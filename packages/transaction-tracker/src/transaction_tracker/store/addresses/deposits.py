@@ -11,8 +11,20 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
-from transaction_tracker.domain import MAX_DEPOSITS, Deposit, Event, Paid, Registration, Tracked
-from transaction_tracker.store import bulk
+from transaction_tracker.domain import (
+    ENDED_IN_NO_BLOCK,
+    MAX_DEPOSITS,
+    NO_DETAILS,
+    Deposit,
+    Details,
+    Event,
+    Paid,
+    Registration,
+    Tracked,
+    proven,
+    reregistered,
+)
+from transaction_tracker.store import bulk, details
 from transaction_tracker.store.addresses import counts
 from transaction_tracker.store.addresses.counts import Counts
 from transaction_tracker.store.reading import load_local
@@ -28,10 +40,13 @@ class Written:
     Attributes:
         started: The transactions that are tracked from now on, before the facts of the block.
         ignored: Ids of transactions of which nothing is tracked, or not by this step.
+        reopened: The events of transactions that had ended in no block, and are tracked again. They
+            are not recorded yet.
     """
 
     started: tuple[Tracked, ...] = ()
     ignored: frozenset[str] = frozenset()
+    reopened: tuple[Event, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,8 +66,9 @@ def is_outdated(connection: Connection, source: str, found: FoundDeposits) -> bo
 def write(connection: Connection, source: str, found: FoundDeposits) -> Written:
     """Start to track the transactions that pay watched addresses, and count.
 
-    A transaction that is tracked already stays one: it only gets its deposits. One that has ended,
-    or that the user stopped tracking, stays as it is.
+    A transaction that is tracked already stays one: it only gets its deposits. One that has expired
+    or was invalid is tracked again, because its money has arrived. One that has another end, or
+    that the user stopped tracking, stays as it is.
 
     Args:
         connection: Inside a database transaction.
@@ -65,19 +81,21 @@ def write(connection: Connection, source: str, found: FoundDeposits) -> Written:
     for (address, reason), count in found.passed_over.items():
         counts.add(changes, address, reason, count)
     known = {each.id: each for each in load_local(connection, source, [*found.paid])}
-    stored = _stored_deposits(connection, [*known.values()], found.contained)
+    reopened = {key: each for key, each in known.items() if each.state in ENDED_IN_NO_BLOCK}
+    stored = _stored_deposits(connection, known.values(), found.contained)
+    shown = _details(connection, known.values()) if found.adds else {}
     rows = _address_rows(connection, source, found.paid)
     wanted: list[Registration] = []
     deposits: dict[str, tuple[Deposit, ...]] = {}
     for transaction, paid in found.paid.items():
         tracked = known.get(transaction)
-        if tracked is not None and tracked.final:
+        if tracked is not None and tracked.final and transaction not in reopened:
             continue
         before = () if tracked is None else stored.get(tracked.key, ())
         kept = _within_limits(paid, rows, _accounts(before), changes, found.max_open)
-        if found.adds:
-            kept = _together(before, kept)
         if tracked is not None:
+            # The event that showed the details of a known transaction is not told again.
+            kept = proven(_together(before, kept), shown[tracked.key]) if found.adds else kept
             deposits[tracked.key] = kept
         elif kept:
             metadata = rows[kept[0].address].metadata
@@ -97,11 +115,29 @@ def write(connection: Connection, source: str, found: FoundDeposits) -> Written:
     # A block that contains a transaction decides what it pays: nothing to watched addresses now.
     deposits |= dict.fromkeys(stored.keys() & found.contained - deposits.keys(), ())
     _set_deposits(connection, deposits, stored)
+    ended = {tracked.key for tracked in reopened.values()}
     for key, paid in deposits.items():
-        _count_difference(changes, _accounts(paid), _accounts(stored.get(key, ())))
+        was_paid = _accounts(stored.get(key, ()))
+        _count_difference(changes, _accounts(paid), was_paid, has_ended=key in ended)
     counts.store(connection, source, changes)
     begun = {tracked.id for tracked in started}
-    return Written(tuple(started), frozenset(found.required.keys() - begun))
+    back = (each for each in reopened.values() if deposits.get(each.key))
+    return Written(
+        tuple(started),
+        frozenset(found.required.keys() - begun),
+        tuple(reregistered(each, _again(each)) for each in back),
+    )
+
+
+def _again(tracked: Tracked) -> Registration:
+    """Return the registration of a transaction that is tracked again, without its deadline."""
+    return Registration(
+        tracked.id,
+        tracked.required,
+        source=tracked.source,
+        given=tracked.given,
+        required_by=tracked.required_by,
+    )
 
 
 def valid_events(events: Sequence[Event], written: Written) -> tuple[Event, ...]:
@@ -146,7 +182,7 @@ def _within_limits(
 
 
 def _accounts(deposits: Iterable[Deposit]) -> frozenset[str]:
-    return frozenset(each.address for each in deposits)
+    return frozenset(each.address for each in deposits if each.value)
 
 
 def _together(before: Sequence[Deposit], now: Sequence[Deposit]) -> tuple[Deposit, ...]:
@@ -164,10 +200,15 @@ def _address_rows(connection: Connection, source: str, paid: Paid) -> dict[str, 
 
 
 def _stored_deposits(
-    connection: Connection, known: Sequence[Tracked], contained: Iterable[str]
+    connection: Connection, known: Iterable[Tracked], contained: Iterable[str]
 ) -> dict[str, tuple[Deposit, ...]]:
-    """Return the deposits of open transactions so far, of those that have ever paid an address."""
-    keys = {tracked.key for tracked in known} | set(contained)
+    """Return the deposits so far of transactions that have ever paid an address.
+
+    Without those that have ended, except in no block.
+    """
+    tracked = {each.key: each for each in known}
+    keys = tracked.keys() | set(contained)
+    reopened = {key for key, each in tracked.items() if each.state in ENDED_IN_NO_BLOCK}
     if not keys:
         return {}
     names = ("id", "deposits", "ended_at")
@@ -175,7 +216,17 @@ def _stored_deposits(
     return {
         key: counts.deposits_in(text)
         for key, text, ended_at in rows
-        if text is not None and ended_at is None
+        if text is not None and (ended_at is None or key in reopened)
+    }
+
+
+def _details(connection: Connection, known: Iterable[Tracked]) -> dict[str, Details]:
+    """Return the details of transactions in a block."""
+    places = {tracked.key: tracked for tracked in known}
+    rows = bulk.select(connection, transactions, ("id", "details"), "id", sorted(places))
+    return {
+        key: details.read_complete(text) if places[key].anchor is not None else NO_DETAILS
+        for key, text in rows
     }
 
 
@@ -187,11 +238,14 @@ def _set_deposits(
     bulk.update(connection, transactions, ("deposits",), ("id",), rows)
 
 
-def _count_difference(changes: Counts, now: frozenset[str], before: frozenset[str]) -> None:
-    """Count the transactions of addresses, of one whose deposits have changed."""
-    for address in now - before:
-        counts.add(changes, address, "found", 1)
-        counts.add(changes, address, "open", 1)
-    for address in before - now:
-        counts.add(changes, address, "found", -1)
-        counts.add(changes, address, "open", -1)
+def _count_difference(
+    changes: Counts, now: frozenset[str], before: frozenset[str], *, has_ended: bool
+) -> None:
+    """Count the transactions of addresses, of one whose deposits have changed.
+
+    One that has ended becomes open by its event, which counts it as open.
+    """
+    names = ("found",) if has_ended else ("found", "open")
+    for address in now ^ before:
+        for name in names:
+            counts.add(changes, address, name, 1 if address in now else -1)

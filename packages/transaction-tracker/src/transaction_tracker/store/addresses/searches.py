@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from transaction_tracker.domain import AddressToWatch
 from transaction_tracker.store import bulk
 from transaction_tracker.store.addresses import deposits
+from transaction_tracker.store.recording import record
 from transaction_tracker.store.schema import address_searches, addresses
 from transaction_tracker.store.steps import FoundDeposits, Stored
 
@@ -149,14 +150,28 @@ def advance(connection: Connection, source: str, piece: Piece, found: FoundDepos
     if row is None or row.next_block != piece.numbers.start or _version(row) != piece.version:
         # Its addresses were removed, or others were added: these blocks are searched again.
         return Stored(is_outdated=True)
-    written = deposits.write(connection, source, found)
+    stored = add(connection, source, found)
     if piece.numbers.stop > row.last_block:
         _end(connection, piece.search)
     else:
         moved = update(address_searches).where(mine).values(next_block=piece.numbers.stop)
         connection.execute(moved)
         _merge(connection, source, piece.search, piece.numbers.stop)
-    return Stored(written.started, started=written.started, source=source)
+    return stored
+
+
+def add(connection: Connection, source: str, found: FoundDeposits) -> Stored:
+    """Store deposits that were found after their block was applied.
+
+    Args:
+        connection: Inside a database transaction.
+        source: Name of the source.
+        found: The deposits.
+    """
+    written = deposits.write(connection, source, found)
+    position, events = record(connection, written.reopened)
+    started = (*written.started, *(event.tracked for event in events))
+    return Stored(started, events, position=position, source=source, started=started)
 
 
 def drop_unused(connection: Connection, source: str) -> None:
