@@ -30,7 +30,7 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("job", ["test", "packages"])
+@pytest.mark.parametrize("job", ["test", "native", "packages"])
 def test_ci_runs_on_each_supported_cpython(job: str) -> None:
     matrix = workflow("ci")["jobs"][job]["strategy"]["matrix"]
 
