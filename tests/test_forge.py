@@ -43,7 +43,7 @@ def test_marks_that_the_makefile_leaves_out_exist(variable: str) -> None:
     assert {*found[1].split(" or ")} <= known
 
 
-@pytest.mark.parametrize("job", ["test", "packages"])
+@pytest.mark.parametrize("job", ["test", "native", "packages"])
 def test_ci_runs_on_each_supported_cpython(job: str) -> None:
     matrix = workflow("ci")["jobs"][job]["strategy"]["matrix"]
 

@@ -65,6 +65,7 @@
     X(Unfinished, from_)         \
     X(Unfinished, process)       \
     X(Unfinished, result)        \
+    X(Registry, _table)          \
     X(RegistryTable, entries)    \
     X(RegistryTable, unique)     \
     X(RegistryEntry, pid)        \
@@ -73,13 +74,13 @@
 /* Objects of the Python modules that the core uses, and strings. */
 #define BEAMISH_CLASSES(X) \
     X(Pid) X(ServerProcess) X(Runtime) X(CallbackTable) X(Callback) X(From) X(Unfinished) \
-    X(RegistryTable) X(RegistryEntry)
+    X(Registry) X(RegistryTable) X(RegistryEntry)
 #define BEAMISH_OBJECTS(X) \
     X(telemetry_dict) X(runtime_dict) X(current_pid) X(get_running_loop) X(open_value) \
     X(not_direct) X(find) X(lookup) X(whereis) X(turn) X(enqueue) X(cast) X(cast_bare) X(deque) \
     X(append) X(popleft) X(running) X(special)
 #define BEAMISH_STRINGS(X) \
-    X(observes) X(_latest) X(_table) X(from_) X(allows_direct_call) X(schedule) X(dispatch) \
+    X(observes) X(_latest) X(from_) X(allows_direct_call) X(schedule) X(dispatch) \
     X(finish) X(failed) X(_with_context) X(after_callback) X(enqueue) X(handle_cast) \
     X(__class__) X(__asyncio_running_event_loop__)
 

@@ -22,19 +22,16 @@ find_table(PyObject *registry)
     if (process == NULL || Py_TYPE(process) != class.ServerProcess) {
         return NULL;
     }
-    PyObject *server = Py_XNewRef(SLOT(process, ServerProcess_server)), *table = NULL;
-    if (server != NULL) {
-        table = PyObject_GetAttr(server, string._table);
-        Py_DECREF(server);
+    PyObject *server = SLOT(process, ServerProcess_server);
+    if (server == NULL || Py_TYPE(server) != class.Registry) {
+        return NULL; /* not a registry: the reference says so */
     }
-    if (table == NULL) {
-        PyErr_Clear(); /* not a registry: the reference says so */
+    PyObject *table = SLOT(server, Registry__table);
+    if (table == NULL || Py_TYPE(table) != class.RegistryTable ||
+        SLOT(table, RegistryTable_unique) != Py_True) {
+        return NULL;
     }
-    else if (Py_TYPE(table) != class.RegistryTable ||
-             SLOT(table, RegistryTable_unique) != Py_True) {
-        Py_CLEAR(table);
-    }
-    return table;
+    return Py_NewRef(table);
 }
 
 /* Return the entry of a key as a new reference; NULL without an exception if there is none. */

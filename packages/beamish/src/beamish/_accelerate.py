@@ -64,6 +64,7 @@ def _classes() -> dict[str, Any]:
         Callback,
         CallbackTable,
         Pid,
+        Registry,
         RegistryEntry,
         RegistryTable,
         ServerProcess,

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, ParamSpec, overload
 
-from beamish import _checks
+from beamish import _checks, telemetry
 from beamish._diagnostics.brief import brief
 from beamish._server import requests, start
 from beamish._server.base import Server, spec_of
 from beamish._server.clients import CALL_TIMEOUT, standard_call
 from beamish._server.methods import CallMethod, CastMethod, call, cast
+from beamish._server.process import ServerProcess
 from beamish._server.requests import From
 from beamish._server.spelling import warn_of_typos
 from beamish._server.table import CallbackTable, Options
@@ -259,7 +260,16 @@ class GenServer(Server):
         """
         if dest.__class__ is Pid:
             process = dest._process  # pyright: ignore[reportAttributeAccessIssue]
-            if process is not None:
+            if process.__class__ is ServerProcess and not telemetry.observes:
+                # `ServerProcess.cast_bare`, written out; ``test_cast_queues_what_cast_bare_queues``
+                # compares the two.
+                if request.__class__ is tuple:
+                    request = (request,)
+                if process.mailbox is not None:
+                    process.mailbox.append(request)
+                else:
+                    process.enqueue(request)
+            elif process is not None:
                 process.cast_bare(request)
         else:
             requests.cast(dest, "handle_cast", (request,), None)

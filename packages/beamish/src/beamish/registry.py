@@ -38,6 +38,9 @@ class Registry(Server, trap_exit=True, shutdown=None):
     They are plain functions: a look-up sends no message and never suspends.
     """
 
+    # Not in ``__dict__``: each look-up reads it.
+    __slots__ = ("_table",)
+
     # For `names.take`: `register_name` adds the entry to the names that the process holds.
     notes_entries = True
 

@@ -505,6 +505,53 @@ async def test_call_that_has_its_reply_is_closed_in_both_ways(way: Call, request
     await GenServer.stop(pid)
 
 
+async def test_standard_call_makes_the_same_from_as_its_constructor() -> None:
+    made: list[dict[str, Any]] = []
+
+    def facts(from_: From) -> dict[str, Any]:
+        return {name: getattr(from_, name, "not set") for name in From.__slots__}
+
+    class Looking(GenServer):
+        def handle_call(self, request: Any, from_: From) -> None:
+            made.append(facts(from_))
+
+    running().direct_dispatch = True  # a queued call uses the constructor
+    pid = await Looking.start()
+
+    async with process.attach() as caller:
+        await GenServer.call(pid, "any")
+        expected = facts(From(pid._process, pid))
+
+    assert made == [expected]
+    assert expected["pid"] is caller
+    await GenServer.stop(pid)
+
+
+@pytest.mark.parametrize("is_traced", [False, True])
+@pytest.mark.parametrize("messages", [0, 1])
+@pytest.mark.parametrize("request_", [None, "text", ("a", "tuple"), (), ("one",), 0])
+async def test_cast_queues_what_cast_bare_queues(
+    request_: Any, messages: int, is_traced: bool
+) -> None:
+    if is_traced:
+        await traced(Pid(None, None))
+    facts = []
+    for queue in (GenServer.cast, lambda dest, request: dest._process.cast_bare(request)):
+        pid = await Probe.start([])
+        server = pid._process
+        for _ in range(messages):
+            process.send(pid, "before")
+        queue(pid, request_)
+        last = server.mailbox[-1]
+        context = last[4] if type(last) is tuple and len(last) == 5 else None
+        shown = (*last[:4], context is not None) if context is not None else last
+        facts.append((len(server.mailbox), shown, type(last), server.direct))
+        server.mailbox.clear()
+        await GenServer.stop(pid)
+
+    assert facts[0] == facts[1]
+
+
 @pytest.mark.parametrize("way", [by_client, by_reference])
 async def test_server_cannot_call_itself_in_both_ways(way: Call) -> None:
     class Selfish(Probe):

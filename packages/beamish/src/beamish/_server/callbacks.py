@@ -76,10 +76,14 @@ def run_many(process: Any, queued: Queued, context: Context, limit: int) -> Ran:
                 or not mailbox
                 or process.mailbox is not mailbox
                 or context != unchanged
-                or not shares_context(mailbox[0])
             ):
                 break
-            queued = mailbox.popleft()
+            following = mailbox.popleft()
+            # Only a tuple can have a context of its own: a bare request is not looked at further.
+            if following.__class__ is tuple and not shares_context(following):
+                mailbox.appendleft(following)
+                break
+            queued = following
     finally:
         result = None  # the traceback of an error in a `Fail` can hold this frame
     process.callback = None
