@@ -92,6 +92,32 @@ def install(environment: Environment, *arguments: str | Path) -> None:
     environment.run([*pip, "-q", *arguments])
 
 
+def new_machine(folder: Path, dist: Path, constraints: Path) -> dict[str, str]:
+    """Return the variables of a shell that has a Python, and an index with the built packages.
+
+    Its home, where the shell starts, is empty. Nothing of the environment that runs the tests is on
+    the path.
+
+    Args:
+        folder: An empty folder.
+        dist: The folder of the wheels and source distributions.
+        constraints: File with the versions that pip can install.
+    """
+    home, programs = folder / "home", folder / "bin"
+    for new in (home, programs):
+        new.mkdir()
+    (programs / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (programs / "python3").chmod(0o755)
+    ours = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    return ours | {
+        "HOME": str(home),
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "PIP_CACHE_DIR": str(Path.home() / ".cache" / "pip"),
+        "PIP_CONSTRAINT": str(constraints),
+        "PIP_FIND_LINKS": f"{dist} {ours.get('PIP_FIND_LINKS', '')}",
+    }
+
+
 def locked() -> str:
     """Return the locked versions as constraints, without hashes.
 

@@ -20,9 +20,3 @@ def page_of(name: str) -> tuple[str, list[tuple[str, str]]]:
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     program = "\n\n".join(block for language, block in blocks if language == "python")
     return program, [(language, block) for language, block in blocks if language != "python"]
-
-
-def lines(blocks: list[tuple[str, str]]) -> list[str]:
-    """Return the commands of the shell blocks of a page, without their comments."""
-    text = "".join(block for language, block in blocks if language == "sh")
-    return [line.partition("  #")[0].strip() for line in text.splitlines()]

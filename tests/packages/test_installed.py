@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .environment import MARKS, PACKAGES, ROOT, TRACKER, Environment
+from .environment import MARKS, PACKAGES, ROOT, Environment
 from .pages import READMES, programs
 
 pytestmark = MARKS
@@ -79,16 +79,6 @@ def test_programs_of_the_readmes_pass_pyright_strict(
     (installed.outside / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
 
     installed.run([sys.executable, "-m", "basedpyright", *scripts])
-
-
-def test_commands_of_the_install_page_work(installed: Environment) -> None:
-    text = (ROOT / "docs" / "install.md").read_text()
-    commands = re.findall(r"^(python -m beamish .*|txtrack [^#\n]*)", text, re.MULTILINE)
-
-    assert len(commands) == 3
-    assert f"pip install '{TRACKER}'" in text
-    for command in commands:
-        installed.run([installed.program(command.split()[0]), *command.split()[1:]])
 
 
 def test_steps_of_the_container_install_the_service(tmp_path: Path) -> None:

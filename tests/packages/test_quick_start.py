@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .environment import MARKS, ROOT
+from .environment import MARKS, ROOT, new_machine
 from .terminals import free_ports, terminals, until_listening
 
 PAGE = ROOT / "docs" / "tracker" / "quick_start.md"
@@ -85,19 +85,6 @@ async def test_steps_work_in_this_environment(tmp_path: Path) -> None:
 async def test_every_command_works_in_an_empty_environment_with_the_wheels_alone(
     dist: Path, constraints: Path, tmp_path: Path
 ) -> None:
-    folder, programs = tmp_path / "home", tmp_path / "bin"
-    for new in (folder, programs):
-        new.mkdir()
-    # The only python3 of this machine; none of the environment that runs the tests is on the path.
-    (programs / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    (programs / "python3").chmod(0o755)
-    ours = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    variables = ours | {
-        "HOME": str(folder),
-        "PATH": f"{programs}:/usr/bin:/bin",
-        "PIP_CACHE_DIR": str(Path.home() / ".cache" / "pip"),
-        "PIP_CONSTRAINT": str(constraints),
-        "PIP_FIND_LINKS": f"{dist} {ours.get('PIP_FIND_LINKS', '')}",
-    }
+    variables = new_machine(tmp_path, dist, constraints)
 
-    check(await follow(folder, variables, install=True))
+    check(await follow(Path(variables["HOME"]), variables, install=True))

@@ -59,6 +59,25 @@ def operations(described: Any) -> Iterator[tuple[str, Any]]:
             yield f"{method.upper()} {path}", operation
 
 
+def fields(name: str, schema: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each property of a schema and of the schemas inside of it, with its path."""
+    for key, member in schema.get("properties", {}).items():
+        yield f"{name}.{key}", member
+        yield from fields(f"{name}.{key}", member)
+    for key in ("oneOf", "anyOf", "allOf"):
+        for part in schema.get(key, ()):
+            yield from fields(name, part)
+    for key in ("items", "additionalProperties"):
+        if isinstance(part := schema.get(key), dict):
+            yield from fields(f"{name}[]", part)
+
+
+def worded(schema: Any) -> bool:
+    """Return whether the description has two words and ends as a sentence."""
+    text = schema.get("description", "")
+    return len(text.split()) > 1 and text.endswith(".")
+
+
 @pytest.fixture
 async def described(client: Client) -> Any:
     return (await client.get("/openapi.json")).json
@@ -92,6 +111,26 @@ async def test_operations_have_a_summary_scopes_and_problems(
         ]
         public = name in ("GET /healthz", "GET /readyz")
         assert scopes in ([[]] if public else [["read"], ["write"], ["admin"]]), name
+
+
+async def test_every_schema_and_every_field_has_a_description(described: Any) -> None:
+    schemas = described["components"]["schemas"]
+    found = [field for name, schema in schemas.items() for field in fields(name, schema)]
+
+    assert len(found) > 200
+    assert [name for name, schema in schemas.items() if not worded(schema)] == []
+    assert [name for name, schema in found if not worded(schema)] == []
+
+
+async def test_every_parameter_has_a_description(described: Any) -> None:
+    found = [
+        (f"{operation['operationId']} {parameter['name']}", parameter)
+        for _, operation in operations(described)
+        for parameter in operation.get("parameters", ())
+    ]
+
+    assert len(found) > 50
+    assert [name for name, parameter in found if not worded(parameter)] == []
 
 
 async def test_page_shows_every_operation_and_schema(client: Client, described: Any) -> None:

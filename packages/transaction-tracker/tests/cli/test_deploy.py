@@ -135,6 +135,16 @@ def test_container_has_a_health_check_and_no_root_user() -> None:
     assert [word for word, _ in instructions()].count("FROM") == 2
 
 
+def test_builds_with_podman_keep_the_health_check() -> None:
+    """The format that podman and buildah write by default, OCI, drops it without an error."""
+    page = DEPLOY.parent / "docs" / "tracker" / "deployment.md"
+    texts = [path.read_text() for path in (page, DEPLOY / "Containerfile")]
+    builds = [line for text in texts for line in text.splitlines() if "podman build" in line]
+
+    assert len(builds) == len(texts)
+    assert [build for build in builds if "podman build --format docker " not in build] == []
+
+
 def test_container_starts_a_command_that_exists() -> None:
     given = dict(instructions())
     command = re.findall(r'"([^"]+)"', given["ENTRYPOINT"] + given["CMD"])

@@ -18,8 +18,8 @@ _Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})
 class AlertView:
     """An alert, as it was reported last."""
 
-    id: str
-    kind: AlertKind
+    id: Annotated[str, Field(description="Id of the alert, which never changes.")]
+    kind: Annotated[AlertKind, Field(description="Kind of the fault.")]
     subject: Annotated[
         str,
         Field(
@@ -27,10 +27,21 @@ class AlertView:
             "database, disk or trackers."
         ),
     ]
-    severity: AlertSeverity
+    severity: Annotated[
+        AlertSeverity,
+        Field(
+            description="How severe the fault is now; of a cleared alert, how severe it was last."
+        ),
+    ]
     text: Annotated[str, Field(description="The fault, and what to do.")]
     since: Annotated[_Time, Field(description="Start of the fault.")]
-    raised_at: _Time
+    raised_at: Annotated[
+        _Time,
+        Field(
+            description="Time when the alert was raised; after `since`, because short faults raise "
+            "none."
+        ),
+    ]
     cleared_at: Annotated[_Time | None, Field(description="Null while the alert is active.")]
     version: Annotated[
         int, Field(description="1 when it is raised; each change of severity and its end adds 1.")

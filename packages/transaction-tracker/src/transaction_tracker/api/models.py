@@ -15,18 +15,23 @@ from transaction_tracker.api import cursors
 from transaction_tracker.api.why import NextCheck, WaitsFor, Why
 from transaction_tracker.delivery.payload import (
     Address,
+    Block,
     BlockView,
     Deposits,
     Details,
     Expectation,
+    Flags,
     Hash,
+    InBlock,
     Metadata,
     OutcomeView,
+    ReasonOfState,
+    SupersededBy,
     TransitionView,
     first_address,
     fragment,
 )
-from transaction_tracker.domain import Flag, Required, RequiredBy, Rule, State
+from transaction_tracker.domain import Required, RequiredBy, Rule, State
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.pages import TransactionRecord
 
@@ -41,21 +46,37 @@ Next: TypeAlias = Annotated[
 class NextCheckView:
     """Latest time of the next check of a transaction; one of the fields is set."""
 
-    at_height: int | None = None
-    at_time: Time | None = None
-    within_seconds: float | None = None
+    at_height: Annotated[int | None, Field(description="With the block of this height.")] = None
+    at_time: Annotated[Time | None, Field(description="At this time.")] = None
+    within_seconds: Annotated[
+        float | None, Field(description="Within this many seconds, and with every block.")
+    ] = None
 
 
 @dataclass(kw_only=True)
 class WhyView:
     """Why a transaction is in its state, and what it waits for."""
 
-    sentence: str
-    waits_for: WaitsFor
-    since: Time
-    missing_confirmations: int | None
-    next_check: NextCheckView | None
-    notes: list[str]
+    sentence: Annotated[str, Field(description="The explanation, for people.")]
+    waits_for: Annotated[WaitsFor, Field(description="What must happen next.")]
+    since: Annotated[Time, Field(description="Time when the transaction entered its state.")]
+    missing_confirmations: Annotated[
+        int | None,
+        Field(description="Number of missing confirmations; null if they do not decide."),
+    ]
+    next_check: Annotated[
+        NextCheckView | None,
+        Field(
+            description="When the transaction is checked next, at the latest; null if it is final."
+        ),
+    ]
+    notes: Annotated[
+        list[str],
+        Field(
+            description="Further explanations, for people, such as that the state can be out of "
+            "date."
+        ),
+    ]
 
 
 @dataclass(kw_only=True)
@@ -68,8 +89,8 @@ class EventView(TransitionView):
     cursor: Annotated[
         str, Field(description="Send it as `after` or Last-Event-ID to continue after it.")
     ]
-    transaction: str
-    recorded_at: Time
+    transaction: Annotated[str, Field(description="Id of the transaction, as it was registered.")]
+    recorded_at: Annotated[Time, Field(description="Time when the event was stored.")]
 
 
 @dataclass(kw_only=True)
@@ -82,7 +103,9 @@ class RuleView:
     value: Annotated[
         str, Field(description="Minimum amount in the smallest unit, as decimal text.")
     ]
-    confirmations: Required
+    confirmations: Annotated[
+        Required, Field(description="Confirmations that the rule requires, or a tag of the chain.")
+    ]
 
     @classmethod
     def of(cls, chosen: RequiredBy) -> Self | None:
@@ -96,14 +119,14 @@ class RuleView:
 class TransactionView:
     """Current state of a transaction."""
 
-    id: str
+    id: Annotated[str, Field(description="Id of the transaction, as it was registered.")]
     hash: Hash
     caip_id: Annotated[
         str, Field(description="Id with the chain id of CAIP-2 before it: eip155:1:0x….")
     ]
-    state: State
+    state: Annotated[State, Field(description="State of the transaction.")]
     final: Annotated[bool, Field(description="Whether the state can no longer change.")]
-    version: int
+    version: Annotated[int, Field(description="Number of its events so far.")]
     required: Annotated[
         Required, Field(description="Required confirmations, or a tag of the chain.")
     ]
@@ -114,9 +137,11 @@ class TransactionView:
             "the source, or `rule`. Of a transaction of an older version without rules: request."
         ),
     ]
-    rule: RuleView | None
+    rule: Annotated[
+        RuleView | None, Field(description="The rule, if `required_by` is `rule`; null otherwise.")
+    ]
     confirmations: Annotated[int, Field(description="Confirmations at the time of the request.")]
-    flags: list[Flag]
+    flags: Flags
     provider_degraded: Annotated[
         bool,
         Field(
@@ -124,10 +149,10 @@ class TransactionView:
             "providers."
         ),
     ]
-    block: BlockView | None
-    outcome: OutcomeView | None
-    superseded_by: str | None
-    reason: str | None
+    block: Block
+    outcome: InBlock
+    superseded_by: SupersededBy
+    reason: ReasonOfState
     parked: Annotated[
         str | None,
         Field(
@@ -136,21 +161,24 @@ class TransactionView:
             "not parked."
         ),
     ]
-    deadline: Time | None
+    deadline: Annotated[
+        Time | None,
+        Field(description="Time after which it expires if it is in no block; null without one."),
+    ]
     metadata: Metadata
     details: Details
     expectation: Expectation
     address: Address
     deposits: Deposits
-    created_at: Time
-    updated_at: Time
+    created_at: Annotated[Time, Field(description="Time of the registration.")]
+    updated_at: Annotated[Time, Field(description="Time of the last change.")]
 
 
 @dataclass(kw_only=True)
 class TransactionDetail(TransactionView):
     """Current state of a transaction, with the reason and the history."""
 
-    why: WhyView
+    why: Annotated[WhyView, Field(description="Why it is in its state, and what it waits for.")]
     history: Annotated[list[EventView], Field(description="Last 100 events, the oldest first.")]
 
 
@@ -158,7 +186,9 @@ class TransactionDetail(TransactionView):
 class TransactionPage:
     """A page of transactions."""
 
-    transactions: list[TransactionView]
+    transactions: Annotated[
+        list[TransactionView], Field(description="The transactions of the page.")
+    ]
     next: Next
 
 
@@ -175,7 +205,7 @@ class TransactionPageWithCursors(TransactionPage):
 class EventPage:
     """A page of events."""
 
-    events: list[EventView]
+    events: Annotated[list[EventView], Field(description="The events of the page.")]
     next: Annotated[str, Field(description="Send it as `after` to get the next page; never null.")]
     more: Annotated[bool, Field(description="Whether the next page already has events.")]
 
@@ -187,7 +217,7 @@ class WaitResult:
     reached: Annotated[
         bool, Field(description="Whether the transaction is in the state, or has ended.")
     ]
-    transaction: TransactionView
+    transaction: Annotated[TransactionView, Field(description="The transaction as it is now.")]
 
 
 def rfc3339(seconds: float) -> str:

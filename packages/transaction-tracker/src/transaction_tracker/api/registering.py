@@ -133,29 +133,42 @@ _adapter = TypeAdapter(RegistrationIn)
 class AcceptedItem:
     """A registration that was stored."""
 
-    id: str
-    caip_id: str
-    status: Literal["accepted"]
-    state: State
-    version: int
+    id: Annotated[str, Field(description="Id of the transaction, as the other routes take it.")]
+    caip_id: Annotated[
+        str, Field(description="Id with the chain id of CAIP-2 before it: eip155:1:0x….")
+    ]
+    status: Annotated[
+        Literal["accepted"],
+        Field(description="Always `accepted`: the registration is stored, or was stored before."),
+    ]
+    state: Annotated[State, Field(description="State of the transaction now.")]
+    version: Annotated[int, Field(description="Number of its events so far.")]
 
 
 @dataclass(kw_only=True)
 class RefusedItem:
     """A registration that was refused."""
 
-    id: str | None
-    status: Literal["refused"]
-    errors: Sequence[ErrorDetail]
+    id: Annotated[str | None, Field(description="The id in the request; null if it is not text.")]
+    status: Annotated[
+        Literal["refused"], Field(description="Always `refused`: nothing was stored.")
+    ]
+    errors: Annotated[
+        Sequence[ErrorDetail],
+        Field(description="What is wrong; `pointer` leads to the field in the request."),
+    ]
 
 
 @dataclass(kw_only=True)
 class RegistrationResults:
     """Result of each registration, in the order of the request."""
 
-    accepted: int
-    refused: int
-    results: list[AcceptedItem | RefusedItem]
+    accepted: Annotated[int, Field(description="Number of registrations that are stored.")]
+    refused: Annotated[int, Field(description="Number of registrations that were refused.")]
+    results: Annotated[
+        list[AcceptedItem | RefusedItem],
+        Field(description="One result for each registration, in the order of the request."),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

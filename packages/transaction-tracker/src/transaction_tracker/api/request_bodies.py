@@ -82,7 +82,7 @@ def _list(field: str, description: str, *names: str) -> dict[str, Any]:
     return {
         "type": "object",
         "description": description,
-        "properties": {field: _items(*names)},
+        "properties": {field: _items(*names) | {"description": description}},
         "required": [field],
         "additionalProperties": False,
     }

@@ -67,9 +67,13 @@ class AddressIn(BaseModel):
 class WatchedItem:
     """An address that is watched."""
 
-    address: str
-    caip_id: str
-    status: Literal["accepted"]
+    address: Annotated[
+        str, Field(description="The address, in the form that the other routes return.")
+    ]
+    caip_id: Annotated[str, Field(description="Address with the chain id before it (CAIP-10).")]
+    status: Annotated[
+        Literal["accepted"], Field(description="Always `accepted`: the address is watched.")
+    ]
     existing: Annotated[
         bool,
         Field(
@@ -83,18 +87,29 @@ class WatchedItem:
 class RefusedAddress:
     """An address that was refused."""
 
-    address: str | None
-    status: Literal["refused"]
-    errors: Sequence[ErrorDetail]
+    address: Annotated[
+        str | None, Field(description="The address in the request; null if it is not text.")
+    ]
+    status: Annotated[
+        Literal["refused"],
+        Field(description="Always `refused`: the address is not watched by this request."),
+    ]
+    errors: Annotated[
+        Sequence[ErrorDetail],
+        Field(description="What is wrong; `pointer` leads to the field in the request."),
+    ]
 
 
 @dataclass(kw_only=True)
 class WatchResults:
     """Result of each address, in the order of the request."""
 
-    accepted: int
-    refused: int
-    results: list[WatchedItem | RefusedAddress]
+    accepted: Annotated[int, Field(description="Number of addresses that are watched.")]
+    refused: Annotated[int, Field(description="Number of addresses that were refused.")]
+    results: Annotated[
+        list[WatchedItem | RefusedAddress],
+        Field(description="One result for each address, in the order of the request."),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,15 @@ _SAFE = ":@!$*+=~"
 
 # A `orjson.Fragment`: the metadata is JSON that this program wrote, so it is inserted unparsed.
 Metadata: TypeAlias = Annotated[
-    Any, WithJsonSchema({"type": "object", "additionalProperties": True})
+    Any,
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": True,
+            "description": "Metadata of the registration or of a change of it; of a deposit, at "
+            "first that of its address.",
+        }
+    ),
 ]
 
 
@@ -33,8 +41,8 @@ Metadata: TypeAlias = Annotated[
 class BlockView:
     """A block."""
 
-    number: int
-    hash: str
+    number: Annotated[int, Field(description="Height of the block.")]
+    hash: Annotated[str, Field(description="Hash of the block.")]
 
     @classmethod
     def of(cls, block: BlockRef | None) -> Self | None:
@@ -46,10 +54,12 @@ class BlockView:
 class OutcomeView:
     """Outcome of a transaction in its block."""
 
-    succeeded: bool
+    succeeded: Annotated[
+        bool,
+        Field(description="Whether the transaction succeeded; if not, `error` can say why."),
+    ]
     fee: Annotated[
-        str | None,
-        Field(description="Fee in the chain's smallest unit (wei), as decimal text."),
+        str | None, Field(description="Fee in the chain's smallest unit (wei), as decimal text.")
     ]
     fee_scope: Annotated[
         FeeScope | None,
@@ -58,7 +68,10 @@ class OutcomeView:
             "addition, such as the fee for publishing data on another chain."
         ),
     ]
-    error: str | None
+    error: Annotated[
+        str | None,
+        Field(description="Why it failed; null if it succeeded or the source does not say."),
+    ]
 
     @classmethod
     def of(cls, outcome: Outcome | None) -> Self | None:
@@ -87,10 +100,19 @@ class TransferView:
             "transfers of an ERC-1155 batch share one."
         ),
     ]
-    standard: Standard
+    standard: Annotated[Standard, Field(description="Standard of the token's contract.")]
     token: Annotated[str, Field(description="Address of the token's contract.")]
-    from_: Annotated[str, Field(alias="from")]
-    to: str
+    from_: Annotated[
+        str,
+        Field(
+            alias="from",
+            description="Address that the tokens leave; the zero address if they are created.",
+        ),
+    ]
+    to: Annotated[
+        str,
+        Field(description="Address that gets the tokens; the zero address if they are destroyed."),
+    ]
     value: Annotated[
         str | None,
         Field(
@@ -122,7 +144,7 @@ class TransferView:
 class OutputView:
     """One output of a Bitcoin transaction."""
 
-    index: int
+    index: Annotated[int, Field(description="Position of the output in the transaction, from 0.")]
     to: Annotated[str | None, Field(description="Null for a script without an address.")]
     value_sat: Annotated[str, Field(description="Amount in satoshi, as decimal text.")]
 
@@ -135,7 +157,14 @@ class DetailsView:
     other fields. Addresses are in lower case.
     """
 
-    from_: Annotated[str | None, Field(alias="from")]
+    from_: Annotated[
+        str | None,
+        Field(
+            alias="from",
+            description="Address of the sender; always null on Bitcoin, where inputs name no "
+            "account.",
+        ),
+    ]
     to: Annotated[str | None, Field(description="Null also if a contract is created.")]
     value_wei: Annotated[
         str | None,
@@ -143,11 +172,11 @@ class DetailsView:
             description="Amount of the chain's coin in its smallest unit (wei), as decimal text."
         ),
     ]
-    nonce: int | None
+    nonce: Annotated[int | None, Field(description="Nonce of the sender.")]
     fee_wei: Annotated[
         str | None, Field(description="The fee of `outcome`; its `fee_scope` says what is in it.")
     ]
-    gas_used: int | None
+    gas_used: Annotated[int | None, Field(description="Units of gas that the execution used.")]
     block_time: Annotated[
         Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})] | None,
         Field(description="Time of the block, as the block says."),
@@ -182,41 +211,57 @@ class DetailsView:
 class ExpectedView:
     """The payment that is expected; null for what can be anything."""
 
-    from_: Annotated[str | None, Field(alias="from")]
-    to: str | None
+    from_: Annotated[str | None, Field(alias="from", description="Address of the payer.")]
+    to: Annotated[str | None, Field(description="Address of the recipient.")]
     value: Annotated[
-        str | None,
-        Field(description="Exact amount in wei, or in the token's smallest unit."),
+        str | None, Field(description="Exact amount in wei, or in the token's smallest unit.")
     ]
     min_value: Annotated[
         str | None, Field(description="Minimum amount in wei, or in the token's smallest unit.")
     ]
-    token: str | None
+    token: Annotated[
+        str | None, Field(description="Contract of the token; null for the chain's coin.")
+    ]
 
 
 @dataclass(kw_only=True)
 class DifferenceView:
     """A difference between the transaction and the expected payment."""
 
-    field: Literal["state", "from", "to", "token", "value", "min_value"]
-    expected: str
-    actual: str | None
+    field: Annotated[
+        Literal["state", "from", "to", "token", "value", "min_value"],
+        Field(
+            description="Field of `expected`; `state` if a transaction in this state pays nothing."
+        ),
+    ]
+    expected: Annotated[str, Field(description="The expected value, as text.")]
+    actual: Annotated[
+        str | None, Field(description="The actual value, as text; null if there is none.")
+    ]
 
 
 @dataclass(kw_only=True)
 class ExpectationView:
     """Whether the transaction is the expected payment."""
 
-    expected: ExpectedView
+    expected: Annotated[
+        ExpectedView,
+        Field(description="The payment that the registration, or a change of it, expects."),
+    ]
     matches: Annotated[bool | None, Field(description="Null while that is unknown.")]
-    differences: list[DifferenceView]
+    differences: Annotated[
+        list[DifferenceView],
+        Field(
+            description="Each difference; empty if the payment matches, or while that is unknown."
+        ),
+    ]
 
 
 @dataclass(kw_only=True)
 class DepositView:
     """What the transaction pays to one watched address, in one currency."""
 
-    address: str
+    address: Annotated[str, Field(description="The watched address.")]
     token: Annotated[str | None, Field(description="Contract; null for the chain's coin.")]
     value: Annotated[
         str,
@@ -257,6 +302,36 @@ Deposits: TypeAlias = Annotated[
 ]
 
 
+Block: TypeAlias = Annotated[
+    BlockView | None,
+    Field(
+        description="The block that has the transaction, or the one that superseded it; null "
+        "while it is in no known block."
+    ),
+]
+InBlock: TypeAlias = Annotated[
+    OutcomeView | None,
+    Field(description="Its outcome in `block`; null while no block has the transaction itself."),
+]
+SupersededBy: TypeAlias = Annotated[
+    str | None,
+    Field(
+        description="Id of the transaction that used its nonce, or spent the same Bitcoin output; "
+        "null if none has."
+    ),
+]
+ReasonOfState: TypeAlias = Annotated[
+    str | None,
+    Field(
+        description="What superseded it: repriced, cancelled or replaced; or why it is dropped: "
+        "nonce-used or conflicted. Null if neither applies."
+    ),
+]
+Flags: TypeAlias = Annotated[
+    list[Flag], Field(description="Notable conditions in addition to the state.")
+]
+
+
 def first_address(deposits: str | None) -> str | None:
     """Return the address of the first deposit.
 
@@ -276,20 +351,27 @@ def fragment(text: str | None) -> orjson.Fragment | None:
 class TransitionView:
     """A transition of a transaction, or a change of flags: then `previous` equals `state`."""
 
-    id: str
+    id: Annotated[str, Field(description="Id of the transaction, as it was registered.")]
     hash: Hash
-    version: int
-    state: State
-    previous: State
-    block: BlockView | None
-    outcome: OutcomeView | None
-    superseded_by: str | None
-    reason: str | None
-    flags: list[Flag]
+    version: Annotated[
+        int,
+        Field(
+            description="Number of the event among those of its transaction, from 1; they are "
+            "delivered in this order."
+        ),
+    ]
+    state: Annotated[State, Field(description="State after the event.")]
+    previous: Annotated[
+        State, Field(description="State before the event; the same after a change of flags.")
+    ]
+    block: Block
+    outcome: InBlock
+    superseded_by: SupersededBy
+    reason: ReasonOfState
+    flags: Flags
     metadata: Metadata
     payload_version: Annotated[
-        int,
-        Field(description="Version of this shape. A later version only has more fields."),
+        int, Field(description="Version of this shape. A later version only has more fields.")
     ] = PAYLOAD_VERSION
     details: Details
     expectation: Expectation

@@ -67,7 +67,7 @@ SourceName = Annotated[
 class PassedOverView:
     """Payments that became no transaction, by reason."""
 
-    below_minimum: int
+    below_minimum: Annotated[int, Field(description="Below the minimum amount of the currency.")]
     over_limit: Annotated[
         int, Field(description="Beyond `max_open` open transactions of the address.")
     ]
@@ -78,16 +78,16 @@ class PassedOverView:
 class SearchView:
     """The search for deposits in earlier blocks."""
 
-    from_block: int
+    from_block: Annotated[int, Field(description="Number of the first block of the search.")]
     next_block: Annotated[int, Field(description="Number of the next block to search.")]
-    to_block: int
+    to_block: Annotated[int, Field(description="Number of the last block of the search.")]
 
 
 @dataclass(kw_only=True)
 class AddressView:
     """A watched address."""
 
-    address: str
+    address: Annotated[str, Field(description="The address, in lower case on Ethereum.")]
     caip_id: Annotated[str, Field(description="Address with the chain id before it (CAIP-10).")]
     source: Annotated[
         str | None, Field(description="Name of its source; null if the service has only one.")
@@ -95,7 +95,9 @@ class AddressView:
     confirmations: Annotated[
         Required | None, Field(description="Its own requirement; null for that of the source.")
     ]
-    metadata: Metadata
+    metadata: Annotated[
+        Metadata, Field(description="The metadata that each of its transactions gets.")
+    ]
     watched_from: Annotated[
         int | None,
         Field(
@@ -105,18 +107,20 @@ class AddressView:
     ]
     found: Annotated[int, Field(description="Number of transactions that paid it.")]
     open: Annotated[int, Field(description="Number of these that are not final.")]
-    passed_over: PassedOverView
+    passed_over: Annotated[
+        PassedOverView, Field(description="Payments to it that became no transaction.")
+    ]
     search: Annotated[
         SearchView | None, Field(description="Null without one, and once it is complete.")
     ]
-    created_at: Time
+    created_at: Annotated[Time, Field(description="Time when it was added.")]
 
 
 @dataclass(kw_only=True)
 class AddressPage:
     """A page of watched addresses."""
 
-    addresses: list[AddressView]
+    addresses: Annotated[list[AddressView], Field(description="The addresses of the page.")]
     next: Next
 
 

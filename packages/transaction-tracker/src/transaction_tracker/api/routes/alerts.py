@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from transaction_tracker.alerts.payload import AlertView
@@ -28,7 +29,7 @@ Kinds = Annotated[
 class AlertList:
     """Active alerts, the oldest first, then the last cleared ones, the newest first."""
 
-    alerts: list[AlertView]
+    alerts: Annotated[list[AlertView], Field(description="The alerts that match the request.")]
 
 
 @router.get(

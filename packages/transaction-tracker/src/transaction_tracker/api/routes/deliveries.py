@@ -22,7 +22,10 @@ router: APIRouter = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 class DeliveriesView:
     """Whether deliveries are frozen."""
 
-    frozen_since: str | None
+    frozen_since: Annotated[
+        str | None,
+        Field(description="Time since which deliveries are frozen; null if they are not."),
+    ]
 
 
 @dataclass(kw_only=True)
@@ -47,7 +50,7 @@ class DeliveriesStatus(DeliveriesView):
         Time | None,
         Field(description="Time of the oldest pending delivery to an enabled endpoint."),
     ]
-    failing_endpoints: int
+    failing_endpoints: Annotated[int, Field(description="Number of enabled endpoints that fail.")]
 
 
 @router.get(

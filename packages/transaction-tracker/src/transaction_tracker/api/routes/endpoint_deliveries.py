@@ -56,11 +56,13 @@ class AttemptView:
     number: Annotated[
         int, Field(description="Number of the attempt, from 1; starts again at a redelivery.")
     ]
-    ended_at: Time
-    seconds: Annotated[float, Field(description="Duration.")]
+    ended_at: Annotated[Time, Field(description="Time when the attempt ended.")]
+    seconds: Annotated[float, Field(description="Duration of the attempt in seconds.")]
     outcome: Annotated[str, Field(description="`delivered`, or the kind of failure.")]
     status: Annotated[int | None, Field(description="HTTP status; null without a response.")]
-    error: str | None
+    error: Annotated[
+        str | None, Field(description="Why it failed, in one line; null if it succeeded.")
+    ]
     answer: Annotated[
         str | None,
         Field(description="First KiB of the response's body; the endpoint's secrets are redacted."),
@@ -71,7 +73,7 @@ class AttemptView:
 class AttemptPage:
     """A page of attempts, the newest first."""
 
-    attempts: list[AttemptView]
+    attempts: Annotated[list[AttemptView], Field(description="The attempts of the page.")]
     next: Next
 
 
@@ -79,25 +81,30 @@ class AttemptPage:
 class Redelivered:
     """Number of events that will be redelivered."""
 
-    count: int
+    count: Annotated[int, Field(description="Number of events; 0 if none matches.")]
 
 
 @dataclass(kw_only=True)
 class DeadLetter:
     """An event whose delivery failed finally."""
 
-    event: EventView
-    attempts: int
-    status: int | None
-    error: str | None
-    settled_at: str | None
+    event: Annotated[EventView, Field(description="The event, as the webhook has it.")]
+    attempts: Annotated[
+        int,
+        Field(description="Number of attempts since the event was recorded or last redelivered."),
+    ]
+    status: Annotated[
+        int | None, Field(description="HTTP status of the last response; null without one.")
+    ]
+    error: Annotated[str | None, Field(description="Why the last attempt failed, in one line.")]
+    settled_at: Annotated[str | None, Field(description="Time when it became a dead letter.")]
 
 
 @dataclass(kw_only=True)
 class DeadLetterPage:
     """A page of dead letters, in the order of their events."""
 
-    dead_letters: list[DeadLetter]
+    dead_letters: Annotated[list[DeadLetter], Field(description="The dead letters of the page.")]
     next: Next
 
 

@@ -81,20 +81,32 @@ class RotateIn(_Input):
 class DisableIn(_Input):
     """Why an endpoint is disabled."""
 
-    reason: str = Field(DEFAULT_REASON, max_length=MAX_REASON_CHARACTERS)
+    reason: str = Field(
+        DEFAULT_REASON,
+        max_length=MAX_REASON_CHARACTERS,
+        description="The reason, which the endpoint then shows as `disabled_reason`.",
+    )
 
 
 @dataclass(kw_only=True)
 class EndpointView:
     """An endpoint."""
 
-    id: str
-    url: str
-    states: list[State] | None
-    alerts: list[AlertKind]
-    enabled: bool
-    disabled_reason: str | None
-    created_at: str
+    id: Annotated[str, Field(description="Id of the endpoint.")]
+    url: Annotated[str, Field(description="URL to which its deliveries are sent.")]
+    states: Annotated[
+        list[State] | None, Field(description="States whose events are delivered; null for all.")
+    ]
+    alerts: Annotated[
+        list[AlertKind], Field(description="Kinds of alerts about the service that are delivered.")
+    ]
+    enabled: Annotated[
+        bool, Field(description="Whether deliveries are sent; those of a disabled endpoint wait.")
+    ]
+    disabled_reason: Annotated[
+        str | None, Field(description="Why it is disabled; null if it is enabled.")
+    ]
+    created_at: Annotated[str, Field(description="Time when it was added.")]
     previous_secret_until: Annotated[
         str | None, Field(description="Time until which the old secret also signs deliveries.")
     ]
@@ -104,7 +116,12 @@ class EndpointView:
 class EndpointWithSecret(EndpointView):
     """An endpoint with its secret, which is shown only once."""
 
-    secret: str
+    secret: Annotated[
+        str,
+        Field(
+            description="Secret that signs its deliveries, as Standard Webhooks writes it: whsec_…."
+        ),
+    ]
 
 
 @dataclass(kw_only=True)
@@ -118,14 +135,21 @@ class EndpointDetail(EndpointView):
             "five by default."
         ),
     ]
-    failing_since: Time | None
-    pending: int
-    dead: int
-    last_attempt_at: Time | None
+    failing_since: Annotated[
+        Time | None,
+        Field(description="Time of the first of these failures; null if it does not fail."),
+    ]
+    pending: Annotated[int, Field(description="Number of pending deliveries.")]
+    dead: Annotated[int, Field(description="Number of dead letters.")]
+    last_attempt_at: Annotated[
+        Time | None, Field(description="Time of the last attempt; null without one.")
+    ]
     last_error: Annotated[
         str | None, Field(description="Error of the last failed attempt, if it is stored.")
     ]
-    last_error_at: Time | None
+    last_error_at: Annotated[
+        Time | None, Field(description="Time of the last failed attempt, if it is stored.")
+    ]
     next_attempt_at: Annotated[Time | None, Field(description="Null if no attempt is scheduled.")]
 
 
@@ -133,18 +157,24 @@ class EndpointDetail(EndpointView):
 class EndpointList:
     """All endpoints, the oldest first."""
 
-    endpoints: list[EndpointDetail]
+    endpoints: Annotated[
+        list[EndpointDetail], Field(description="All endpoints with their delivery status.")
+    ]
 
 
 @dataclass(kw_only=True)
 class TestResult:
     """Result of a test message."""
 
-    delivered: bool
-    outcome: str
-    status: int | None
-    error: str | None
-    seconds: float
+    delivered: Annotated[bool, Field(description="Whether the receiver accepted the message.")]
+    outcome: Annotated[str, Field(description="`delivered`, or the kind of failure.")]
+    status: Annotated[
+        int | None, Field(description="HTTP status of the response; null without one.")
+    ]
+    error: Annotated[
+        str | None, Field(description="Why it failed, in one line; null if it succeeded.")
+    ]
+    seconds: Annotated[float, Field(description="Duration of the attempt in seconds.")]
 
 
 @router.post(

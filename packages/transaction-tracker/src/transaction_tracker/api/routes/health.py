@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -24,20 +24,23 @@ router: APIRouter = APIRouter(tags=["operation"])
 class Alive:
     """The program responds."""
 
-    status: Literal["alive"]
+    status: Annotated[Literal["alive"], Field(description="Always `alive`.")]
 
 
 class HealthNote(BaseModel):
     """A warning that does not make the service unready."""
 
-    detail: str
-    since: str
+    detail: Annotated[str, Field(description="The warning, for people.")]
+    since: Annotated[str, Field(description="Time since which it applies.")]
 
 
 class Ready(BaseModel):
     """The service works."""
 
-    status: Literal["ready"]
+    status: Annotated[
+        Literal["ready"],
+        Field(description="Always `ready`; otherwise the response has status 503."),
+    ]
     notes: list[HealthNote] | None = Field(None, description="Warnings, such as a lagging source.")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from pydantic import Field
 from starlette.responses import Response
 
 from transaction_tracker.api.answers import ADMIN, READ, Api, answer, problems, shows
@@ -22,31 +23,85 @@ Name = Annotated[str, Path(max_length=300, description="Name of the provider.")]
 class ProviderView:
     """Status of a provider."""
 
-    name: str
-    state: str
-    chain_id: int | str | None
-    head: int | None
-    head_age: float | None
-    lag: int | None
-    chain: str
-    latency_p50: float | None
-    latency_p95: float | None
-    errors: dict[str, int]
-    error_rate: float
-    requests: int
-    paused_until: float | None
-    by_hand: bool
-    heads: bool | None
-    last_error: str | None
-    healthy: bool
-    paused: bool
+    name: Annotated[
+        str,
+        Field(description="Host and position in the configuration, such as node.example.org-1."),
+    ]
+    state: Annotated[
+        str,
+        Field(
+            description="active: the service follows it. healthy: on standby. paused: after "
+            "failures, or by an operator. refused: on another chain, never used. "
+            "unchecked: before its first check."
+        ),
+    ]
+    chain_id: Annotated[
+        int | str | None, Field(description="Id of its chain; null before the first check.")
+    ]
+    head: Annotated[int | None, Field(description="Height of the last head that it reported.")]
+    head_age: Annotated[float | None, Field(description="Seconds since that head arrived.")]
+    lag: Annotated[
+        int | None,
+        Field(description="Number of blocks that it was behind the best known head at that time."),
+    ]
+    chain: Annotated[
+        str,
+        Field(
+            description="same: it has the chain that the service follows. other: it has another "
+            "block at a height of that chain. unknown: none of its recent blocks "
+            "tells."
+        ),
+    ]
+    latency_p50: Annotated[
+        float | None, Field(description="Median latency of its last responses, in seconds.")
+    ]
+    latency_p95: Annotated[
+        float | None,
+        Field(description="95th percentile of the latency of its last responses, in seconds."),
+    ]
+    errors: Annotated[
+        dict[str, int],
+        Field(
+            description="Number of errors by class: transport, rate_limit, server, malformed, "
+            "not_yet, application."
+        ),
+    ]
+    error_rate: Annotated[
+        float,
+        Field(
+            description="Share of its last requests that failed through its own fault, from 0 to 1."
+        ),
+    ]
+    requests: Annotated[int, Field(description="Number of HTTP requests that were sent to it.")]
+    paused_until: Annotated[
+        float | None,
+        Field(
+            description="Time of the next check of a paused provider, in Unix seconds; null while "
+            "it is not paused, or paused by an operator."
+        ),
+    ]
+    by_hand: Annotated[bool, Field(description="Whether an operator has paused it.")]
+    heads: Annotated[
+        bool | None,
+        Field(
+            description="Whether its subscription to new heads is open; null without a WebSocket "
+            "URL."
+        ),
+    ]
+    last_error: Annotated[str | None, Field(description="Its last error, for people.")]
+    healthy: Annotated[bool, Field(description="Whether it is active or on standby.")]
+    paused: Annotated[
+        bool, Field(description="Whether it is paused, after failures or by an operator.")
+    ]
 
 
 @dataclass(kw_only=True)
 class ProviderList:
     """All providers, in the order of the configuration."""
 
-    providers: list[ProviderView]
+    providers: Annotated[
+        list[ProviderView], Field(description="The providers; empty if the source has none.")
+    ]
 
 
 @router.get(

@@ -20,13 +20,13 @@ router: APIRouter = APIRouter(prefix="/v1", tags=["operation"])
 class ServiceView:
     """Facts about the service."""
 
-    version: str
+    version: Annotated[str, Field(description="Version of the tracker.")]
     source: Annotated[
         str | None,
         Field(description="Null before the first answer of the source, and with several sources."),
     ]
-    database: Literal["sqlite", "postgresql"]
-    started_at: Time
+    database: Annotated[Literal["sqlite", "postgresql"], Field(description="Kind of the database.")]
+    started_at: Annotated[Time, Field(description="Time when the service started.")]
     explorer_url: Annotated[
         str | None,
         Field(description="URL of a transaction at a block explorer; `{id}` stands for its id."),

@@ -21,7 +21,7 @@ Name = Annotated[str, Path(max_length=32, description="Name of the source.")]
 class SourceView:
     """One source of several."""
 
-    name: str
+    name: Annotated[str, Field(description="Name of the source, as in the configuration.")]
     chain: Annotated[str, Field(description="Chain id of CAIP-2, such as eip155:1.")]
     state: Annotated[
         str,
@@ -32,27 +32,35 @@ class SourceView:
     ]
     condition: Annotated[str, Field(description="ok, starting, lagging or halted, as in /readyz.")]
     reason: Annotated[str | None, Field(description="Why it is not ok.")]
-    head: int | None
+    head: Annotated[
+        int | None, Field(description="Height of the highest block that a provider has reported.")
+    ]
     tip: Annotated[int | None, Field(description="Number of the last applied block.")]
     open: Annotated[int, Field(description="Number of its transactions that are not final.")]
     providers: Annotated[int, Field(description="Number of its providers.")]
-    healthy_providers: int
+    healthy_providers: Annotated[
+        int, Field(description="Number of its providers that are active or on standby.")
+    ]
 
 
 @dataclass(kw_only=True)
 class SourceList:
     """All sources, in the order of the configuration."""
 
-    sources: list[SourceView]
+    sources: Annotated[
+        list[SourceView], Field(description="The sources; empty if the service has only one.")
+    ]
 
 
 @dataclass(kw_only=True)
 class SourceCheck:
     """Result of a check."""
 
-    name: str
-    ok: bool
-    problem: str | None
+    name: Annotated[str, Field(description="Name of the source.")]
+    ok: Annotated[bool, Field(description="Whether the check succeeded.")]
+    problem: Annotated[
+        str | None, Field(description="Why it failed, for people; null if it succeeded.")
+    ]
 
 
 @router.get(

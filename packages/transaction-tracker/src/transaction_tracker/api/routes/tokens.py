@@ -51,27 +51,39 @@ class TokenIn(BaseModel):
 class TokenView:
     """A token, without its text."""
 
-    id: str
-    label: str
-    scopes: list[Scope]
-    created_at: str
-    expires_at: str | None
+    id: Annotated[
+        str, Field(description="Id of the token, which is also the middle part of its text.")
+    ]
+    label: Annotated[str, Field(description="Purpose of the token.")]
+    scopes: Annotated[
+        list[Scope], Field(description="What its bearer can do; `admin` includes all scopes.")
+    ]
+    created_at: Annotated[str, Field(description="Time when it was created.")]
+    expires_at: Annotated[
+        str | None, Field(description="Time after which it is refused; null if it does not expire.")
+    ]
     last_used_at: Annotated[str | None, Field(description="Updated at most every 10 minutes.")]
-    revoked_at: str | None
+    revoked_at: Annotated[
+        str | None, Field(description="Time when it was revoked; null if it was not.")
+    ]
 
 
 @dataclass(kw_only=True)
 class NewToken(TokenView):
     """A new token with its text, which is shown only once."""
 
-    token: str
+    token: Annotated[
+        str, Field(description="Text of the token, for the header `Authorization: Bearer`.")
+    ]
 
 
 @dataclass(kw_only=True)
 class TokenList:
     """All tokens, the oldest first."""
 
-    tokens: list[TokenView]
+    tokens: Annotated[
+        list[TokenView], Field(description="All tokens, including revoked and expired ones.")
+    ]
 
 
 @router.post(
@@ -112,7 +124,7 @@ async def list_all(api: Api) -> Response:
     responses={200: shows(TokenView), **problems(404, 422)},
 )
 async def revoke(
-    id: Annotated[str, Path(max_length=16)],  # noqa: A002 - the path's name
+    id: Annotated[str, Path(max_length=16, description="Id of the token.")],  # noqa: A002
     api: Api,
 ) -> Response:
     """Revoke a token at once."""
