@@ -10,11 +10,21 @@ from benchmarks import page, report
 from benchmarks.driver import measure
 from benchmarks.machine import Machine
 from benchmarks.measurements import Measurements
-from benchmarks.plan import COLUMNS, VARIANTS, Column, variant_workloads, workloads
+from benchmarks.plan import (
+    COLUMNS,
+    TARGETED,
+    VARIANTS,
+    Column,
+    target_workloads,
+    variant_workloads,
+    workloads,
+)
 from benchmarks.runners import Runner, runners
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TELEMETRY = "telemetry"
+TARGETS = "targets"
+SECTIONS = (TARGETS, TELEMETRY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +33,14 @@ class Results:
 
     Args:
         summary: The tables beside the BEAM and asyncio; empty if they were not wanted.
-        section: The section about telemetry; empty if it was not wanted.
+        sections: The wanted sections about missed targets and about telemetry.
         failures: Which workloads gave no figures.
     """
 
     machine: Machine
     measurements: Measurements
     summary: str
-    section: str
+    sections: list[str]
     failures: list[str]
 
 
@@ -41,8 +51,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=(*COLUMNS, TELEMETRY),
-        help=f"may be given repeatedly; {TELEMETRY} alone renews its section of the page",
+        choices=(*COLUMNS, *SECTIONS),
+        help=f"may be given repeatedly; {' and '.join(SECTIONS)} alone renew their sections",
     )
     parser.add_argument(
         "--output", type=Path, help="the page to write (a whole run writes docs/benchmarks.md)"
@@ -55,17 +65,30 @@ def run(wanted: list[str], *, quick: bool) -> Results:
     machine = Machine.here()
     columns: tuple[Column, ...] = tuple(column for column in COLUMNS if column in wanted)
     variants = VARIANTS if TELEMETRY in wanted else ()
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as build:
-        programs = list(runners(columns, Path(build)))
+    targeted = TARGETED if TARGETS in wanted else ()
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        programs = list(runners(columns, new_folder(folder, "columns")))
         beside = measure(list(workloads(quick=quick)), programs)
-        varied = measure(list(variant_workloads(quick=quick)), list(runners(variants, Path(build))))
+        least = list(runners(targeted, new_folder(folder, TARGETS)))
+        aimed = measure(list(target_workloads(quick=quick)), least)
+        several = list(runners(variants, new_folder(folder, TELEMETRY)))
+        varied = measure(list(variant_workloads(quick=quick)), several)
+    sections = [page.targets(machine, aimed)] if targeted else []
+    sections += [page.telemetry(machine, varied)] if variants else []
     return Results(
         machine,
         beside,
         report.summary(beside, absences(columns, programs)) if columns else "",
-        page.telemetry(machine, varied) if variants else "",
-        [*beside.failures, *varied.failures],
+        sections,
+        [*beside.failures, *aimed.failures, *varied.failures],
     )
+
+
+def new_folder(parent: str, name: str) -> Path:
+    """Make a folder for compiled modules."""
+    folder = Path(parent) / name
+    folder.mkdir()
+    return folder
 
 
 def absences(columns: tuple[Column, ...], programs: list[Runner]) -> dict[Column, str]:
@@ -79,17 +102,20 @@ def absences(columns: tuple[Column, ...], programs: list[Runner]) -> dict[Column
 
 
 def write(path: Path, results: Results) -> None:
-    """Write the page; if telemetry alone was measured, its section of the page.
+    """Write the page; if only sections were measured, those sections of the page.
 
-    The section about other libraries stays as it is: ``make bench-peers`` measures it.
+    The section about other libraries stays as it is, at the end: ``make bench-peers`` measures it.
     """
     old = path.read_text(encoding="utf-8") if path.exists() else ""
+    others = page.section_of(old, page.PEERS)
     if results.summary:
-        text = page.whole(results.machine, results.measurements, results.summary, results.section)
-        if others := page.section_of(old, page.PEERS):
-            text = page.with_section(text, others)
+        text = page.whole(results.machine, results.measurements, results.summary, results.sections)
     else:
-        text = page.with_section(old, results.section)
+        text = page.without_section(old, page.PEERS) if others else old
+        for section in results.sections:
+            text = page.with_section(text, section)
+    if others:
+        text = page.with_section(text, others)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -97,12 +123,12 @@ def write(path: Path, results: Results) -> None:
 def main() -> int:
     """Measure, show the tables and write the page; 1 if a workload gave no figures."""
     options = arguments()
-    wanted = options.only or [*COLUMNS, TELEMETRY]
+    wanted = options.only or [*COLUMNS, *SECTIONS]
     results = run(wanted, quick=options.quick)
-    print(report.provenance(results.machine), results.summary, results.section, sep="\n\n")
+    print(report.provenance(results.machine), results.summary, *results.sections, sep="\n\n")
     if options.quick:
         print("\nA quick run: it shows that everything runs; its figures mean nothing.")
-    whole = not options.quick and (not options.only or wanted == [TELEMETRY])
+    whole = not options.quick and (not options.only or set(wanted) <= set(SECTIONS))
     path = options.output or (PAGE if whole else None)
     if path is not None:
         write(path, results)

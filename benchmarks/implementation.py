@@ -35,6 +35,7 @@ class Implementation(Generic[Server]):
         crash: Crashes a server by a call that raises there, and returns when it has.
         break_down: Sends a cast that raises in the server, if there is one.
         via: Returns the name by which a server can be called, if it has one.
+        register: Registers a server under a local name, if it can have one.
         requests: What ``call``, ``bump`` and ``arrive`` are called with besides the server.
     """
 
@@ -49,4 +50,5 @@ class Implementation(Generic[Server]):
     crash: Callable[[Server], Awaitable[None]]
     break_down: Callable[[Server], None] | None = None
     via: Callable[[Any], Any] | None = None
+    register: Callable[[Server, str], object] | None = None
     requests: Requests = Requests()

@@ -1,5 +1,6 @@
 """The page with the results. Pure."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks import report
@@ -11,15 +12,27 @@ NEXT = "\n## "
 PEERS = "## Beside other Python libraries"
 
 
-def whole(machine: Machine, measurements: Measurements, summary: str, section: str) -> str:
-    """Set the page; ``section`` is that about telemetry, if it has been measured."""
+def whole(
+    machine: Machine, measurements: Measurements, summary: str, sections: Iterable[str]
+) -> str:
+    """Set the page; ``sections`` are those with measurements of their own."""
     text = template("page.md").format(
         provenance=report.provenance(machine),
         summary=summary,
         spread=report.spread(measurements),
-        telemetry=section,
+        sections="\n".join(sections),
     )
     return f"{text.rstrip()}\n"
+
+
+def targets(machine: Machine, measurements: Measurements) -> str:
+    """Set the section about missed targets."""
+    return template("targets.md").format(
+        provenance=report.provenance(machine),
+        table=report.targets(measurements),
+        misses=report.misses(measurements),
+        spread=report.spread(measurements),
+    )
 
 
 def telemetry(machine: Machine, measurements: Measurements) -> str:
@@ -29,6 +42,11 @@ def telemetry(machine: Machine, measurements: Measurements) -> str:
         table=report.variants(measurements),
         spread=report.spread(measurements),
     )
+
+
+def without_section(page: str, heading: str) -> str:
+    """Take the section with a heading out."""
+    return "\n\n".join(part.strip() for part in around(page, heading)).strip() + "\n"
 
 
 def with_section(page: str, section: str) -> str:

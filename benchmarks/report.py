@@ -1,6 +1,7 @@
 """The tables and the page made of the measurements. Pure."""
 
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.formats import size_text, table, time_text, value_text
 from benchmarks.machine import Machine
@@ -22,6 +23,8 @@ from benchmarks.plan import (
 # What the last size of the scaling table is held to.
 MILLION_SECONDS = 15.0
 MILLION_BYTES = 1.2e9
+
+COUNTS = ("starts", "crashes", "tracked")  # figures that are neither times nor sizes
 
 SCALED: Mapping[str, str] = {
     "start, per server": "time",
@@ -155,6 +158,114 @@ def stalls(measurements: Measurements) -> str:
     )
 
 
+def targets(measurements: Measurements) -> str:
+    """Set the table of the rows with targets beside the least that a program does."""
+    head = [
+        "standard interface",
+        "BEAM",
+        "least in Python",
+        "beamish",
+        "least in C",
+        "native core",
+        "least in Python / BEAM",
+        "beamish / BEAM",
+        "least in C / BEAM",
+        "native / BEAM",
+    ]
+    return table(head, [targeted(measurements, row) for row in in_processor_time()])
+
+
+def in_processor_time() -> list[Row]:
+    """Return the rows of the standard interface with targets, in processor time."""
+    return [row.cpu or row for row in STANDARD_ROWS if row.at_most_beam]
+
+
+def limits_of(row: Row) -> Mapping[Column, float | None]:
+    """Return the highest ratio to the BEAM of each column."""
+    return {"standard": row.at_most_beam, "native": row.at_most_native}
+
+
+def targeted(measurements: Measurements, row: Row) -> list[str]:
+    """Set one line of it; not every workload has a least form."""
+    shown: tuple[Column, ...] = ("BEAM", "least in Python", "standard", "least in C", "native")
+    none: Mapping[Column, str] = {"least in Python": "", "least in C": ""}
+    limits = limits_of(row)
+    cells = [value_cell(measurements, row, column, none) for column in shown]
+    ratios = [
+        ratio_cell(measurements.ratio(row, "BEAM", of=column), limits.get(column))
+        for column in shown[1:]
+    ]
+    return [row.title, *cells, *ratios]
+
+
+def misses(measurements: Measurements) -> str:
+    """Return by how much each target is missed, and why, as a list."""
+    known = facts(measurements)
+    missed = [
+        (row, found) for row in in_processor_time() if (found := list(excesses(measurements, row)))
+    ]
+    lines = [
+        f"- **{row.title}**: {'; '.join(found)}. {row.why.format(**known)}".strip()
+        for row, found in missed
+    ]
+    return "\n".join(filled(line) for line in lines) or "No target of this table is missed."
+
+
+def excesses(measurements: Measurements, row: Row) -> Iterator[str]:
+    """Yield by how much a row misses its targets."""
+    for column, at_most in limits_of(row).items():
+        ratio = measurements.ratio(row, "BEAM", of=column)
+        if at_most is not None and ratio is not None and ratio > at_most:
+            name = "beamish" if column == "standard" else "native core"
+            over = f"{ratio / at_most - 1:.0%}"
+            yield f"{name} {ratio:.2f}, which is {over} over {at_most:g}"
+
+
+def facts(measurements: Measurements) -> dict[str, str]:
+    """Return the figures that the reasons name; "unknown" for one that was not measured."""
+    of = {row.figure: row for row in in_processor_time()}
+
+    def shown(value: float | None, text: Callable[[float], str]) -> str:
+        return "unknown" if value is None else text(value)
+
+    def ratio(figure: str, column: Column) -> str:
+        return shown(measurements.ratio(of[figure], "BEAM", of=column), "{:.2f}".format)
+
+    starts, crashes, empty = (
+        measurements.median("standard", f"counted.{name}")
+        for name in ("starts", "crashes", "empty")
+    )
+    in_starts = None if starts is None or empty is None else starts * empty
+    in_crashes = None if crashes is None or empty is None else crashes * empty
+    crash = measurements.value(of["crash.cpu"], "BEAM")
+    share = None if in_crashes is None or crash is None else in_crashes / crash
+    tracked = measurements.median("standard", "allocated.tracked")
+    allocated = measurements.median("standard", "allocated.bytes")
+    least_bytes = measurements.median("least in Python", "start.bytes")
+    least_cast = measurements.median("least in C", "cast_one.cpu")
+    return {
+        "start_calls": shown(starts, "{:.0f}".format),
+        "crash_calls": shown(crashes, "{:.0f}".format),
+        "empty_start": shown(in_starts, time_text),
+        "empty_crash": shown(in_crashes, time_text),
+        "empty_crash_of_beam": shown(share, "{:.2f}".format),
+        "tracked": shown(tracked, "{:.0f}".format),
+        "allocated_bytes": shown(allocated, size_text),
+        "least_bytes": shown(least_bytes, size_text),
+        "least_in_c_cast": shown(least_cast, time_text),
+        "least_in_c_cast_of_beam": ratio("cast_one.cpu", "least in C"),
+        "least_in_c_lookup": ratio("lookup.cpu", "least in C"),
+        "least_in_python_lookup": ratio("lookup.cpu", "least in Python"),
+    }
+
+
+def filled(item: str) -> str:
+    """Break the lines of an item of a list."""
+    return textwrap.fill(
+        item, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
 def variants(measurements: Measurements) -> str:
     """Set the table of beamish with more and more of telemetry."""
     first, *others = VARIANTS
@@ -179,6 +290,7 @@ def spread(measurements: Measurements) -> str:
     rows = [
         [figure, runner, str(len(samples)), *extremes(figure, samples)]
         for figure in measurements.figures()
+        if figure.rpartition(".")[2] not in COUNTS
         for runner in measurements.columns
         if (samples := measurements.samples(runner, figure))
     ]

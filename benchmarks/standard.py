@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from typing import Any
 
-from beamish import DynamicSupervisor, ExitError, From, GenServer, Pid, Registry, Via
+from beamish import DynamicSupervisor, ExitError, From, GenServer, Pid, Registry, Via, process
 from benchmarks.implementation import Implementation, Requests
 from benchmarks.latch import LATCH
 from benchmarks.ours import REGISTRY, SUPERVISOR, running, stop
@@ -67,5 +67,6 @@ def implementation() -> Implementation[Pid]:
         lookup=lookup,
         crash=crash,
         via=via,
+        register=process.register,
         requests=Requests("status", "bump", "arrive"),
     )

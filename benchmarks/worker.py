@@ -1,6 +1,7 @@
 """Run one workload on one Python implementation and print its figures as a line of JSON.
 
-Usage: ``python -m benchmarks.worker asyncio|beamish|standard|VARIANT WORKLOAD SERVERS OPERATIONS``
+Usage: ``python -m benchmarks.worker COLUMN WORKLOAD SERVERS OPERATIONS``, where the column is
+``asyncio``, ``beamish``, ``standard``, ``least in Python``, ``least in C`` or a variant.
 """
 
 import asyncio
@@ -15,7 +16,12 @@ from benchmarks.implementation import Implementation
 from benchmarks.plan import VARIANTS
 from benchmarks.workloads import Workloads
 
-_MODULES = {"asyncio": "by_hand", "standard": "standard"}
+_MODULES = {
+    "asyncio": "by_hand",
+    "standard": "standard",
+    "least in Python": "least",
+    "least in C": "least_in_c",
+}
 
 
 def implementation(name: str) -> Implementation[Any]:

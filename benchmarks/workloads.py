@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import Any, Generic, TypeVar
 
-from benchmarks import loops
+from benchmarks import counting, loops
 from benchmarks.implementation import Implementation, Server
 from benchmarks.memory import resident_bytes
 
@@ -45,6 +45,7 @@ class Workloads(Generic[Server]):
             "start": self.start,
             "start_tuples": self._with_tuples().start,
             "call": self.call,
+            "call_named": self.call_named,
             "call_via": self.call_via,
             "call_within": self.call_within,
             "clients": self.clients,
@@ -58,6 +59,8 @@ class Workloads(Generic[Server]):
             "stop": self.stop,
             "stalls": self.stalls,
             "scale": self.scale,
+            "counted": self.counted,
+            "allocated": self.allocated,
         }
         return await known[name]()
 
@@ -76,6 +79,13 @@ class Workloads(Generic[Server]):
         """Call the servers in turn."""
         targets = await self._targets()
         return await self._call_passes(targets)
+
+    async def call_named(self) -> Figures:
+        """Call one server by its local name."""
+        [server] = await self._start(self._ids(1))
+        assert self.implementation.register is not None
+        self.implementation.register(server, "tracker")
+        return await self._call_passes(["tracker"] * self.operations)
 
     async def call_via(self) -> Figures:
         """Call the servers in turn by their names."""
@@ -149,6 +159,25 @@ class Workloads(Generic[Server]):
         crash = await loops.max_blocked_seconds(self._break_down(doomed))
         return {"start": start, "crash": crash}
 
+    async def counted(self) -> Figures:
+        """Count the Python functions that a start and a crash call, and measure an empty call."""
+        await self._start(self._ids(WARM_UP, "warm"))
+        wanted = self._ids(self.servers)
+        starts = await counting.calls_of(self._start(wanted))
+        crashes = await counting.calls_of(self._crash(wanted))
+        return {
+            "starts": starts / self.servers,
+            "crashes": crashes / self.servers,
+            "empty": counting.seconds_of_an_empty_call(),
+        }
+
+    async def allocated(self) -> Figures:
+        """Count the objects of the garbage collector, and the bytes, of a server without its id."""
+        await self._start(self._ids(WARM_UP, "warm"))
+        wanted = self._ids(self.servers)
+        tracked, size_bytes = await counting.allocated_by(self._start_alone(wanted))
+        return {"tracked": tracked / self.servers, "bytes": size_bytes / self.servers}
+
     async def scale(self) -> Figures:
         """Measure what must cost the same at any number of servers."""
         figures = await self.start()
@@ -172,6 +201,11 @@ class Workloads(Generic[Server]):
 
     async def _start(self, wanted: Sequence[Any]) -> list[Server]:
         return await loops.start_each(self.implementation.start, wanted)
+
+    async def _start_alone(self, wanted: Sequence[Any]) -> None:
+        """Start servers, and keep no list of them."""
+        for one in wanted:
+            await self.implementation.start(one)
 
     async def _targets(self) -> list[Server]:
         return repeat(await self._start(self._ids(self.servers)), self.operations)

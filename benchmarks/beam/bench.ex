@@ -31,6 +31,12 @@ defmodule Bench do
     passes(operations, fn -> call_each(targets) end)
   end
 
+  defp run("call_named", servers, operations) do
+    [pid] = started(servers)
+    true = Process.register(pid, :tracker)
+    passes(operations, fn -> call_each(List.duplicate(:tracker, operations)) end)
+  end
+
   defp run("call_via", servers, operations) do
     started(servers)
     targets = repeat(Enum.map(ids(servers, "txn"), &Tracker.via/1), operations)

@@ -124,11 +124,22 @@ def test_whole_run_keeps_the_section_about_other_libraries(tmp_path: Path) -> No
     path = tmp_path / "benchmarks.md"
     path.write_text(page.with_section("# Benchmarks\n\nOld.\n", section(1e-6)))
 
-    program.write(path, program.Results(MACHINE, Measurements({}), "New.", "## Telemetry\n", []))
+    program.write(path, program.Results(MACHINE, Measurements({}), "New.", ["## Telemetry\n"], []))
 
     assert "New." in path.read_text()
     assert "Old." not in path.read_text()
     assert page.section_of(path.read_text(), page.PEERS).strip() == section(1e-6).strip()
+
+
+def test_run_of_one_section_keeps_the_page_around_it(tmp_path: Path) -> None:
+    path = tmp_path / "benchmarks.md"
+    path.write_text(page.with_section("# Benchmarks\n\nOld.\n\n## New\n\n1\n", section(1e-6)))
+
+    for text in ("## New\n\n2\n", "## Newer\n\n3\n"):
+        program.write(path, program.Results(MACHINE, Measurements({}), "", [text], []))
+
+    expected = f"# Benchmarks\n\nOld.\n\n## New\n\n2\n\n## Newer\n\n3\n\n{section(1e-6).strip()}\n"
+    assert path.read_text() == expected
 
 
 @pytest.mark.parametrize("name", ["start", "call", "cast", "lookup", "crash"])

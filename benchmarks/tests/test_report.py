@@ -6,7 +6,17 @@ from benchmarks import report
 from benchmarks.formats import size_text, table, time_text
 from benchmarks.machine import Machine, parse_versions
 from benchmarks.measurements import Measurements
-from benchmarks.plan import ROWS, STANDARD, STANDARD_ROWS, TYPED, Column, Row, workloads
+from benchmarks.plan import (
+    ROWS,
+    STANDARD,
+    STANDARD_ROWS,
+    TARGET_WORKLOADS,
+    TARGETED,
+    TYPED,
+    Column,
+    Row,
+    workloads,
+)
 
 CALL = Row("call", "call.time", at_most_beam=0.6, at_most_by_hand=0.12)
 CRASH = Row("crash", "crash.time", beam="crash_partitioned.time", at_most_beam=1.0)
@@ -234,3 +244,65 @@ def test_line_of_the_standard_interface_has_the_core_processor_time_and_the_newe
 def test_crash_in_processor_time_is_compared_with_the_same_workload_of_the_beam() -> None:
     assert CRASH.cpu == Row("crash", "crash.cpu", beam="crash_partitioned.cpu", at_most_beam=1.0)
     assert Row("memory", "start.bytes").cpu is None
+
+
+SAMPLES = {
+    "BEAM +S 1": {"lookup.cpu": [1e-6], "start.bytes": [4000.0], "crash_partitioned.cpu": [2e-5]},
+    "standard": {
+        "lookup.cpu": [3e-6],
+        "start.bytes": [700.0],
+        "counted.starts": [49.0],
+        "counted.crashes": [100.0],
+        "counted.empty": [5e-8],
+    },
+    "native": {"lookup.cpu": [1.6e-6], "start.bytes": [700.0]},
+    "least in Python": {"lookup.cpu": [0.5e-6]},
+    "least in C": {"lookup.cpu": [0.25e-6]},
+}
+
+
+def targeted(samples: dict[str, dict[str, list[float]]]) -> Measurements:
+    columns: dict[str, Column] = {"BEAM +S 1": "BEAM"}
+    columns |= {column: column for column in TARGETED if column != "BEAM"}
+    measurements = Measurements(columns)
+    for runner, figures in samples.items():
+        for figure, values in figures.items():
+            for value in values:
+                measurements.add(runner, {figure: value})
+    return measurements
+
+
+def test_a_missed_target_says_by_how_much_and_why() -> None:
+    misses = " ".join(report.misses(targeted(SAMPLES)).split())
+
+    assert (
+        "**look up, string keys**: beamish 3.00, which is 100% over 1.5; native core 1.60" in misses
+    )
+    assert "take 0.25 of the BEAM's whole look-up" in misses
+    assert "memory" not in misses
+
+
+def test_a_met_target_needs_no_reason() -> None:
+    samples = {**SAMPLES, "standard": {"lookup.cpu": [1e-6]}, "native": {"lookup.cpu": [1e-7]}}
+
+    assert report.misses(targeted(samples)) == "No target of this table is missed."
+
+
+def test_a_crash_is_explained_by_its_function_calls() -> None:
+    samples = {**SAMPLES, "standard": {**SAMPLES["standard"], "crash.cpu": [1e-4]}}
+
+    misses = " ".join(report.misses(targeted(samples)).split())
+
+    assert "100 Python function calls, of which as many empty ones take 5.00 µs (0.25 of" in misses
+
+
+def test_every_row_with_a_target_has_its_reason_and_its_workload() -> None:
+    figures = {
+        f"{workload.label}.{kind}" for workload in TARGET_WORKLOADS for kind in ("time", "bytes")
+    }
+
+    for row in STANDARD_ROWS:
+        if row.at_most_beam or row.at_most_native:
+            assert row.why, row.title
+            assert {row.figure, row.source("BEAM")} <= figures
+            assert row.why.format(**report.facts(targeted({})))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.plan import Workload
+from benchmarks.plan import TARGET_WORKLOADS, Column, Workload
 from benchmarks.runners import runners
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,28 @@ def test_a_quick_run_measures_every_figure_and_writes_the_page(tmp_path: Path) -
     assert "failed" not in done.stdout
     assert "| call, one server " in done.stdout
     assert done.stdout.splitlines()[2] in page.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("column", ["least in Python", "least in C"])
+def test_least_programs_do_the_work_that_is_measured(column: Column, tmp_path: Path) -> None:
+    (program,) = runners([column], tmp_path)
+    wanted = [workload for workload in TARGET_WORKLOADS if column in workload.columns]
+
+    figures = [program.run(workload.small()) for workload in wanted]
+
+    assert all(value >= 0 for one in figures for value in one.values())
+    assert len(figures) >= 3
+
+
+@pytest.mark.slow
+def test_function_calls_of_a_start_and_a_crash_are_counted(tmp_path: Path) -> None:
+    (program,) = runners(["standard"], tmp_path)
+
+    figures = program.run(Workload("counted", servers=50))
+
+    assert figures["counted.crashes"] > figures["counted.starts"] > 10
+    assert "counted.empty" in figures
 
 
 @pytest.mark.native
