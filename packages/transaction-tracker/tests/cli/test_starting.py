@@ -62,6 +62,18 @@ def test_client_of_a_service_does_not_import_the_service() -> None:
     assert sorted(modules & SERVICE) == []
 
 
+def test_domain_imports_neither_the_service_nor_another_part_of_the_tracker() -> None:
+    asked = "import json, sys, transaction_tracker.domain; print(json.dumps([*sys.modules]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, timeout=100, check=True
+    )
+
+    modules = set(json.loads(ran.stdout))
+    parts = {name.split(".")[1] for name in modules if name.startswith("transaction_tracker.")}
+    assert parts == {"domain", "lazy"}
+    assert sorted(modules & {*SERVICE, "aiohttp"}) == []
+
+
 @pytest.mark.parametrize("name", transaction_tracker.__all__)
 def test_public_name_is_imported_when_it_is_used(name: str) -> None:
     assert getattr(transaction_tracker, name) is not None
