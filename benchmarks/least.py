@@ -100,7 +100,7 @@ async def running() -> AsyncIterator[None]:
 
 
 async def unsupported(*_: Any) -> None:
-    """Raise an error for what has no least form."""
+    """Raise an error: this operation has no least form."""
     raise NotImplementedError
 
 
