@@ -140,12 +140,22 @@ async def execute(message: Message) -> Any:
             return (await TransactionTracker.untrack(ids[0])).state
         case "watch":
             # Its deposits of before are searched, so the chain says all that must be found.
-            await watching.watch(ids[0], metadata={"address": ids[0]}, from_block=0)
+            await _watch(ids[0])
         case "deliver":
             (url,) = ids
             if url not in [endpoint.url for endpoint in await endpoints.list_all()]:
                 await endpoints.add(url)
     return None
+
+
+async def _watch(address: str) -> None:
+    while True:
+        try:
+            await watching.watch(address, metadata={"address": address}, from_block=0)
+            return
+        except watching.InvalidSearchError:
+            # The first block has not been applied yet.
+            await asyncio.sleep(0.02)
 
 
 class EventLog:

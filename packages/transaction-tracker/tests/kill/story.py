@@ -214,6 +214,7 @@ class Story:
     async def _finish(self) -> None:
         """End all faults, run the program until all events are delivered, and check the result."""
         self._moment = None
+        self.world.watch_rest(self._operator)
         self.world.finish()
         give_up = time.monotonic() + TIMEOUT_SECONDS
         while not await self._is_finished() and time.monotonic() < give_up:

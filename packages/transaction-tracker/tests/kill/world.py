@@ -122,6 +122,11 @@ class World:
         if self._to_watch and self.random.random() < _WATCH_SHARE:
             operator.send("watch", self._to_watch.pop())
 
+    def watch_rest(self, operator: Operator) -> None:
+        """Have all addresses watched that are not yet: a search finds what paid them."""
+        while self._to_watch:
+            operator.send("watch", self._to_watch.pop())
+
     def record_result(self, operator: Operator, command: Command, result: Any) -> None:
         """Record the result of a command."""
         self._busy.difference_update(command.ids)
