@@ -135,6 +135,9 @@ class Machine:
         loop = asyncio.get_running_loop()
         began = loop.time()
         while not await self.is_ready():
+            assert self._program is not None
+            status = self._program.returncode
+            assert status is None, f"{self.name} ended with {status}:\n{self.tail()}"
             assert loop.time() - began < PATIENCE, f"{self.name} is not ready:\n{self.tail()}"
             await asyncio.sleep(_PAUSE_SECONDS)
         return loop.time() - began

@@ -5,12 +5,15 @@ the running callback on the stack of the event loop's thread.
 """
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 from weakref import WeakSet, ref
@@ -24,6 +27,10 @@ from beamish._runtime.context import current_pid
 _log = logging.getLogger("beamish")
 
 _CHECK_INTERVAL = 0.05  # seconds between two checks; half of the limit, if that is less
+# CPython collects garbage inside allocations until 3.11, and between two instructions since 3.12.
+_COLLECTS_IN_ALLOCATIONS = sys.version_info < (3, 12)
+# `frame.f_locals` is a dict that the frame keeps until 3.12, and a view since 3.13.
+_FRAMES_KEEP_LOCALS = sys.version_info < (3, 13)
 
 _entries: set[CodeType] = set()  # the code of functions that enter a callback
 _clients: set[CodeType] = set()  # the code of clients from which the native core enters one
@@ -117,14 +124,13 @@ def _run() -> None:
                 global _thread
                 _thread = None
                 return
-        frames = sys._current_frames()
         for runtime in runtimes:
             try:
                 mailboxes.check(runtime)
-                _check(runtime, frames.get(runtime.thread), sightings)
+                _check(runtime, sightings)
             except Exception:  # of users' names and classes; the checks must continue
                 _log.exception("the watchdog could not check its event loop")
-        del frames, runtimes, runtime  # pyright: ignore[reportPossiblyUnboundVariable]
+        del runtimes, runtime  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 def _pause() -> float:
@@ -132,23 +138,71 @@ def _pause() -> float:
     return _CHECK_INTERVAL if limit is None else min(_CHECK_INTERVAL, limit / 2)
 
 
-def _check(runtime: Any, top: FrameType | None, sightings: _Sightings) -> None:
-    limit = limits.long_schedule
-    process, frame = _entered(top, runtime.thread)
-    task = asyncio.current_task(runtime.loop)
-    seen = sightings.get(runtime.thread)
-    if limit is None or top is None:
-        sightings.pop(runtime.thread, None)
-    elif process is not None and frame is not None and process.runtime is runtime:
-        if not isinstance(seen, _Callback) or not seen.is_still(process, frame):
-            sightings[runtime.thread] = _Callback(process, frame)
-        elif not seen.reported and _clock.seconds - seen.since >= limit:
-            seen.reported = True
-            _report(process, process.current_callback(), seen.since, top)
-    elif task is not None:
-        _check_task(runtime, task, top, sightings)
-    else:
-        sightings.pop(runtime.thread, None)
+@dataclass(frozen=True, slots=True)
+class _Blocked:
+    """A callback that has blocked its event loop for too long.
+
+    Attributes:
+        process: The process that runs it.
+        callback: Its name.
+        since: Its start, in seconds of the watchdog's clock.
+        stack: The frames of the thread, the innermost first, each with its line.
+    """
+
+    process: Any
+    callback: str | None
+    since: float
+    stack: list[tuple[FrameType, int]]
+
+
+@contextmanager
+def _frames_stay_valid() -> Iterator[None]:
+    """Make it safe to read frames of another thread.
+
+    Reading ``f_back`` or ``f_locals`` allocates. If CPython 3.11 collects garbage in that
+    allocation, a finalizer can release the GIL, the other thread returns from its function, and
+    the reader continues with the memory of a frame that is gone: the interpreter crashes. So
+    nothing is collected meanwhile. A `gc.disable` of another thread would be undone if it came in
+    this block, which does not wait and takes less than the interpreter's switch interval.
+    """
+    if not _COLLECTS_IN_ALLOCATIONS or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _check(runtime: Any, sightings: _Sightings) -> None:
+    blocked = _look(runtime, sightings)
+    if blocked is not None:
+        _report(blocked)
+
+
+def _look(runtime: Any, sightings: _Sightings) -> _Blocked | None:
+    """Look at the stack of an event loop's thread; return a callback that must be reported."""
+    with _frames_stay_valid():
+        top = sys._current_frames().get(runtime.thread)
+        limit = limits.long_schedule
+        process, frame = _entered(top, runtime.thread)
+        task = asyncio.current_task(runtime.loop)
+        seen = sightings.get(runtime.thread)
+        if limit is None or top is None:
+            sightings.pop(runtime.thread, None)
+        elif process is not None and frame is not None and process.runtime is runtime:
+            if not isinstance(seen, _Callback) or not seen.is_still(process, frame):
+                sightings[runtime.thread] = _Callback(process, frame)
+            elif not seen.reported and _clock.seconds - seen.since >= limit:
+                seen.reported = True
+                callback = process.current_callback()
+                return _Blocked(process, callback, seen.since, [*traceback.walk_stack(top)])
+        elif task is not None:
+            return _check_task(runtime, task, top, sightings)
+        else:
+            sightings.pop(runtime.thread, None)
+        return None
 
 
 def _entered(top: FrameType | None, thread: int) -> tuple[Any, FrameType | None]:
@@ -157,7 +211,7 @@ def _entered(top: FrameType | None, thread: int) -> tuple[Any, FrameType | None]
     frame = bottom = top
     while frame is not None:
         if frame.f_code in _entries:
-            return frame.f_locals[frame.f_code.co_varnames[0]], frame
+            return _first_argument(frame), frame
         if in_call is not None and frame.f_code in _clients:
             return in_call, frame
         frame, bottom = frame.f_back, frame
@@ -167,9 +221,20 @@ def _entered(top: FrameType | None, thread: int) -> tuple[Any, FrameType | None]
     return None, None
 
 
+def _first_argument(frame: FrameType) -> Any:
+    """Return the first argument of a function of ours that is running."""
+    values = frame.f_locals
+    found = values[frame.f_code.co_varnames[0]]
+    if _FRAMES_KEEP_LOCALS:
+        # The next read would put new values in place of these: a finalizer of an old one could
+        # release the GIL in the middle of it, as in `_frames_stay_valid`.
+        values.clear()
+    return found
+
+
 def _check_task(
     runtime: Any, task: asyncio.Task[Any], top: FrameType, sightings: _Sightings
-) -> None:
+) -> _Blocked | None:
     """Check code that runs outside of `enter`: async callbacks, spawned and attached tasks."""
     limit = limits.long_schedule or 0.0
     seen = sightings.get(runtime.thread)
@@ -182,7 +247,8 @@ def _check_task(
         process = _owner(runtime, task)
         if process is not None:
             callback = process.current_callback() or task.get_name()
-            _report(process, callback, seen.since, top)
+            return _Blocked(process, callback, seen.since, [*traceback.walk_stack(top)])
+    return None
 
 
 def _owner(runtime: Any, task: asyncio.Task[Any]) -> Any:
@@ -194,9 +260,11 @@ def _owner(runtime: Any, task: asyncio.Task[Any]) -> Any:
     return next((process for process in processes if process and process.task is task), None)
 
 
-def _report(process: Any, callback: str | None, since: float, top: FrameType) -> None:
-    seconds = _clock.seconds - since
-    stack = "".join(traceback.format_stack(top))
+def _report(blocked: _Blocked) -> None:
+    seconds = _clock.seconds - blocked.since
+    stack = "".join(traceback.StackSummary.extract(iter(blocked.stack[::-1])).format())
+    top, line = blocked.stack[0]
+    process, callback = blocked.process, blocked.callback
     pid, class_name = process.pid, process.class_name()
     extra = {"beamish_pid": repr(pid), "beamish_class": class_name}
     _log.warning(
@@ -206,7 +274,7 @@ def _report(process: Any, callback: str | None, since: float, top: FrameType) ->
         seconds,
         callback,
         top.f_code.co_filename,
-        top.f_lineno,
+        line,
         extra=extra,
     )
     # At the level DEBUG, because a stack has dozens of lines.
