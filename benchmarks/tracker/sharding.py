@@ -41,8 +41,8 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def program(http: aiohttp.ClientSession, *arguments: str) -> AsyncIterator[str]:
-    """Run ``txtrack`` while the block runs; yield its URL once it is ready."""
+async def started(*arguments: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """Run ``txtrack`` while the block runs; yield its URL and its process at once."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "transaction_tracker", *arguments, "--port", str(port)),
@@ -50,18 +50,27 @@ async def program(http: aiohttp.ClientSession, *arguments: str) -> AsyncIterator
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(START_SECONDS):
-            while not await _is_ready(http, f"http://127.0.0.1:{port}"):
-                await asyncio.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await process.wait()
 
 
-async def _is_ready(http: aiohttp.ClientSession, url: str) -> bool:
+@asynccontextmanager
+async def program(http: aiohttp.ClientSession, *arguments: str) -> AsyncIterator[str]:
+    """Run ``txtrack`` while the block runs; yield its URL once it is ready."""
+    async with started(*arguments) as (url, _):
+        async with asyncio.timeout(START_SECONDS):
+            while not await is_ready(http, url):
+                await asyncio.sleep(0.1)
+        yield url
+
+
+async def is_ready(http: aiohttp.ClientSession, url: str, path: str = "/readyz") -> bool:
+    """Return whether the program at ``url`` answers ``path`` with 200."""
     try:
-        async with http.get(f"{url}/readyz") as reply:
+        async with http.get(f"{url}{path}") as reply:
             return reply.status == 200
     except aiohttp.ClientError:
         return False
