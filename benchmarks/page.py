@@ -1,6 +1,6 @@
 """The page with the results. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import report
@@ -13,7 +13,7 @@ PEERS = "## Beside other Python libraries"
 
 
 def whole(
-    machine: Machine, measurements: Measurements, summary: str, sections: Iterable[str]
+    machine: Machine, measurements: Measurements, summary: str, sections: Sequence[str]
 ) -> str:
     """Set the page; ``sections`` are those with measurements of their own."""
     text = template("page.md").format(

@@ -104,9 +104,11 @@ def test_a_line_shows_what_each_variant_takes_beside_none_of_it() -> None:
 def test_the_section_about_telemetry_is_renewed_by_itself() -> None:
     measurements = measured("call_one.time", 0.5e-6, 0.51e-6, 4e-6, 5e-6)
     section = page.telemetry(MACHINE, measurements)
-    first = page.whole(MACHINE, Measurements({}), "the summary", section.replace("0.510", "0.777"))
+    first = page.whole(
+        MACHINE, Measurements({}), "the summary", [section.replace("0.510", "0.777")]
+    )
 
     renewed = page.with_section(first, section)
 
-    assert renewed == page.whole(MACHINE, Measurements({}), "the summary", section)
+    assert renewed == page.whole(MACHINE, Measurements({}), "the summary", [section])
     assert page.with_section(renewed, section) == renewed
