@@ -133,6 +133,22 @@ async def test_every_parameter_has_a_description(described: Any) -> None:
     assert [name for name, parameter in found if not worded(parameter)] == []
 
 
+def limits_of_pydantic(value: Any) -> Iterator[str]:
+    """Yield the limits that are no keywords of JSON Schema, which every client overlooks."""
+    if isinstance(value, list):
+        for item in value:
+            yield from limits_of_pydantic(item)
+    elif isinstance(value, dict):
+        if "type" in value:
+            yield from {"ge", "gt", "le", "lt", "min_length", "max_length"} & value.keys()
+        for item in value.values():
+            yield from limits_of_pydantic(item)
+
+
+async def test_every_limit_is_a_keyword_of_json_schema(described: Any) -> None:
+    assert list(limits_of_pydantic(described)) == []
+
+
 async def test_page_shows_every_operation_and_schema(client: Client, described: Any) -> None:
     reply = await client.get("/docs")
 

@@ -34,6 +34,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\
 # For the description alone: ``tracker.expectations`` checks the fields, as it does in Python.
 RAW_PATTERN = "^0x([0-9a-fA-F]{2})+$"
 ADDRESS_PATTERN = "^0x[0-9a-f]{40}$"
+# The zero address is not a contract, and nobody owns it.
+USED_ADDRESS_PATTERN = "^0x(?!0{40}$)[0-9a-f]{40}$"
 AMOUNT_PATTERN = "^[0-9]{1,77}$"
 _ADDRESS = {
     "type": "string",
@@ -55,8 +57,9 @@ EXPECT: dict[str, Any] = {
         "min_value": _AMOUNT,
         "token": _ADDRESS
         | {
+            "pattern": USED_ADDRESS_PATTERN,
             "description": "Contract of a token. The amount is then the sum of its transfers to "
-            "`to`, which is required."
+            "`to`, which is required.",
         },
     },
     "additionalProperties": False,

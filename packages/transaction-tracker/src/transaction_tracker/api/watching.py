@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from transaction_tracker.api.fields import (
-    ADDRESS_PATTERN,
+    USED_ADDRESS_PATTERN,
     Confirmations,
     checked_metadata,
     checked_required,
@@ -38,7 +38,7 @@ class AddressIn(BaseModel):
         max_length=MAX_ADDRESS_CHARACTERS,
         description="Address in lower case, or with a valid checksum (EIP-55); the chain id can be "
         "before it (CAIP-10): eip155:1:0x….",
-        json_schema_extra={"pattern": ADDRESS_PATTERN},
+        json_schema_extra={"pattern": USED_ADDRESS_PATTERN},
     )
     source: str | None = Field(
         None,
@@ -54,12 +54,13 @@ class AddressIn(BaseModel):
         default_factory=dict,
         description="JSON object that is returned with each event of a deposit, up to 4,096 bytes.",
     )
-    from_block: Annotated[int, BeforeValidator(whole)] | None = Field(
-        None,
-        ge=0,
-        le=MAX_BLOCK_NUMBER,
-        description="Number of the lowest block that is searched for earlier deposits. Default: "
-        "none is searched.",
+    # The limits stand with the number: beside a union, they would miss in the description.
+    from_block: Annotated[int, Field(ge=0, le=MAX_BLOCK_NUMBER), BeforeValidator(whole)] | None = (
+        Field(
+            None,
+            description="Number of the lowest block that is searched for earlier deposits. "
+            "Default: none is searched.",
+        )
     )
 
 

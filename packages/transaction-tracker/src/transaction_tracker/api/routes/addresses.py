@@ -22,7 +22,7 @@ from transaction_tracker.api.answers import (
     with_body,
 )
 from transaction_tracker.api.context import ApiContext
-from transaction_tracker.api.fields import ADDRESS_PATTERN
+from transaction_tracker.api.fields import USED_ADDRESS_PATTERN
 from transaction_tracker.api.items import read_items
 from transaction_tracker.api.models import Next, Time, rfc3339
 from transaction_tracker.api.problems import ErrorDetail, ProblemError
@@ -55,7 +55,7 @@ Address = Annotated[
         max_length=MAX_ADDRESS_CHARACTERS,
         description="The address; the chain id can be before it (CAIP-10).",
         # For the description alone: the source checks it.
-        json_schema_extra={"pattern": ADDRESS_PATTERN},
+        json_schema_extra={"pattern": USED_ADDRESS_PATTERN},
     ),
 ]
 SourceName = Annotated[
