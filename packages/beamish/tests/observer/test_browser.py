@@ -77,6 +77,17 @@ async def test_overview_shows_figures_and_draws_charts(observe: Observe, browser
     assert browser.console() == []
 
 
+async def test_pages_say_which_charts_begin_when_they_are_opened(
+    observe: Observe, browser: Any
+) -> None:
+    url = await observe()
+
+    await browser.open(f"{url}#overview")
+    await browser.until_text("#inside", "Messages are counted only while an overview is open")
+    await browser.run("location.hash = 'metrics'")
+    await browser.until_text("#inside", "since this page was opened, when its charts begin")
+
+
 async def test_header_sorts_and_the_order_survives_a_reload(observe: Observe, browser: Any) -> None:
     for _ in range(9):
         await Worker.add("second", 1)
