@@ -77,6 +77,17 @@ async def test_overview_shows_figures_and_draws_charts(observe: Observe, browser
     assert browser.console() == []
 
 
+async def test_pages_say_which_charts_begin_when_they_are_opened(
+    observe: Observe, browser: Any
+) -> None:
+    url = await observe()
+
+    await browser.open(f"{url}#overview")
+    await browser.until_text("#inside", "Messages are counted only while an overview is open")
+    await browser.run("location.hash = 'metrics'")
+    await browser.until_text("#inside", "since this page was opened, when its charts begin")
+
+
 async def test_header_sorts_and_the_order_survives_a_reload(observe: Observe, browser: Any) -> None:
     for _ in range(9):
         await Worker.add("second", 1)
@@ -270,6 +281,29 @@ async def test_large_tree_is_a_list_by_default(observe: Observe, browser: Any) -
     await browser.until_text(".branches", "order:249")
     await browser.press("/", "order:249")
     await browser.until("document.querySelectorAll('.branches li').length === 3")
+
+
+@pytest.mark.parametrize("kind", ["list", "drawing"])
+async def test_search_of_the_tree_finds_what_is_not_shown(
+    observe: Observe, browser: Any, kind: str
+) -> None:
+    pids = await start_workers(60)
+    found = f"[data-pid='{pids[59].serial}']"
+    await browser.open(f"{await observe()}#tree?as={kind}&open=0")
+    await browser.until_text("#inside", "processes are shown")
+    assert await browser.run("return document.querySelector(arguments[0])", found) is None
+
+    await browser.press("/", "order:59")
+
+    await browser.until("document.querySelector(arguments[0])", found)
+    await browser.until_text("#inside", "1 process matches the search")
+    shown = await browser.run("return document.querySelectorAll('#inside [data-pid]').length")
+    assert shown == 3  # the match, its supervisor, and the root
+    assert "search=order%3A59" in await browser.run("return location.hash")
+    await browser.run("document.querySelector('#search').select()")
+    await browser.press(Keys.DELETE)
+    await browser.until_text("#inside", "processes are shown")
+    assert browser.console() == []
 
 
 async def test_supervisors_show_restarts_used_of_those_allowed(

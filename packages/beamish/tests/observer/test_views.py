@@ -20,8 +20,9 @@ from beamish import (
     process,
     telemetry,
 )
-from beamish._snapshots import busy, details, processes, slices
+from beamish._snapshots import busy, details, matches, processes, slices
 from beamish._snapshots.encode import MAX_VALUE_CHARACTERS, encoded, short
+from beamish._snapshots.matches import TreeSearch
 from beamish._snapshots.processes import ProcessTable
 from beamish._snapshots.query import QueryError, UnknownError, parse
 from beamish._snapshots.supervisors import MAX_AUTOMATIC_NODES
@@ -413,6 +414,55 @@ async def test_tree_of_many_supervisors_is_cut_at_its_deepest_levels(program: Pi
     assert MAX_AUTOMATIC_NODES <= found.nodes < MAX_AUTOMATIC_NODES + 20
     assert len(found.roots[0].children) == 33
     assert [child.open for child in found.roots[0].children].count(False) > 10
+
+
+async def test_search_of_the_tree_finds_what_is_closed_with_its_ancestors(program: Pid) -> None:
+    inner = Supervisor.child_spec([Worker.child_spec(9, name="hidden")], name="inner")
+    await Supervisor.start_child("Test.Pair", inner)
+    await start_workers(50)
+
+    found = await read("tree", search="HIDDEN", open="0", limit="2")
+    by_key = await read("tree", search="order:4", limit="5")
+    by_class = await read("tree", search="worker", limit="5")
+    nothing = await read("tree", search="absent")
+
+    way = [root := found.roots[0], *root.children, *root.children[0].children]
+    way += root.children[0].children[0].children
+    assert [node.id for node in way] == ["Test.Top", "Test.Pair", "inner", "hidden"]
+    assert [node.matches for node in way] == [False, False, False, True]
+    assert (found.nodes, found.matching, root.left_out) == (4, 1, 0)
+    (workers,) = by_key.roots[0].children
+    assert [node.id.split(" / ")[-1] for node in workers.children] == [
+        f"order:{number}" for number in (4, 40, 41, 42, 43)
+    ]
+    assert (by_key.matching, workers.left_out) == (11, 6)
+    assert by_class.matching == 54  # 50 and 3 workers, and the supervisor of that name
+    assert (nothing.roots, nothing.nodes, nothing.matching) == ([], 0, 0)
+
+
+async def test_search_of_the_tree_includes_a_limited_number_of_matches(
+    program: Pid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matches, "MAX_MATCHES", 3)
+    await start_workers(8)
+
+    found = await read("tree", search="order:", limit="100")
+
+    (workers,) = found.roots[0].children
+    assert (len(workers.children), workers.left_out, found.matching) == (3, 5, 8)
+
+
+async def test_search_of_the_tree_follows_changes(program: Pid) -> None:
+    reader = TreeSearch(parse({"search": "order:"}))
+    (pid,) = await start_workers(1)
+    first = await reader.read()
+
+    await DynamicSupervisor.terminate_child(WORKERS, pid)
+    await start_workers(2)
+    second = await reader.read()
+    reader.close()
+
+    assert (first.matching, second.matching) == (1, 2)
 
 
 # -- Registries

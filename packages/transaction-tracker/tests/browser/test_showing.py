@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
@@ -13,15 +13,19 @@ from selenium.webdriver.common.keys import Keys
 from beamish.observer.static import File
 from transaction_tracker.api import Following
 from transaction_tracker.api.dashboard import FILES
+from transaction_tracker.domain import BlockRef, Event, Outcome
 from transaction_tracker.domain.alert import Alert, Watch, Watches
+from transaction_tracker.domain.details import Details, Execution, TokenUnit, Transfer
 from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.follower import Verdict
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.store import Step, Store, attempts, endpoints
 from transaction_tracker.store.attempts import AttemptRecord
+from transaction_tracker.tracker import TransactionTracker
 
 from ..api.support import (  # noqa: TID252 - the one way to serve without a follower
     SOURCE,
+    TEN,
     Client,
     Somewhere,
     make_token,
@@ -37,6 +41,36 @@ pytestmark = pytest.mark.browser
 WRONG = "txt_000000000000_" + "A" * 43
 HOSTILE = "<img src=x onerror=window.owned=1>"
 TURNED = "\u202ereversed"
+RIGHT_TO_LEFT = "\u05e9\u05e7\u05dc"
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u180e\u200b\u200c\u200d\u200e\u2028\u2060\u2066\u3164\ufe0f\ufeff"
+)
+
+# The digits of an element as they are read on the screen, line by line and from left to right.
+DIGITS_SEEN = """
+const seen = [];
+const root = document.querySelector(arguments[0]);
+const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const text = walker.currentNode;
+  const block = text.parentElement.closest("div, p, li, dd, dt, h2, h3, td, pre, section");
+  for (let at = 0; at < text.data.length; at += 1) {
+    if (!/[0-9]/.test(text.data[at])) continue;
+    const range = document.createRange();
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    const { left, top } = range.getBoundingClientRect();
+    seen.push({ digit: text.data[at], left, line: Math.round(top / 8), block });
+  }
+}
+const read = (digits) => digits.map(({ digit }) => digit).join("");
+const blocks = [...new Set(seen.map(({ block }) => block))];
+return blocks.map((block) => {
+  const digits = seen.filter((one) => one.block === block);
+  const order = (one, other) => one.line - other.line || one.left - other.left;
+  return [read(digits), read(digits.toSorted(order))];
+});
+"""
 
 
 @dataclass(frozen=True)
@@ -180,6 +214,73 @@ async def test_hostile_data_is_shown_as_text(
     assert "\u202e" not in detail
     assert await browser.run("return [window.owned, document.images.length]") == [None, 0]
     assert "404" in "".join(browser.console())  # the browser's own line about the last one
+
+
+async def pay(key: str, symbol: str) -> None:
+    """Store that a transaction is in block ten, and paid 1.5 of a token with a symbol."""
+    unit = TokenUnit(6, symbol)
+    transfer = Transfer(0, "erc20", "0xa1", "0xb2", "0xc3", value=1_500_000, unit=unit)
+    before = await TransactionTracker.status(key)
+    anchor, outcome = BlockRef(TEN.number, TEN.hash), Outcome(True, 21)
+    after = replace(
+        before, version=before.version + 1, state="mined", anchor=anchor, outcome=outcome
+    )
+    details = Details(execution=Execution(transfers=(transfer,)))
+    await Store.commit(Step(SOURCE, (Event(before.state, after, details=details),)))
+
+
+@pytest.mark.parametrize("symbol", [f"{RIGHT_TO_LEFT} 7", f"{RIGHT_TO_LEFT} (999)", "USD 9 (9)"])
+async def test_text_from_outside_does_not_move_the_digits_beside_it(
+    browser: Browser, client: Client, symbol: str
+) -> None:
+    metadata = {RIGHT_TO_LEFT: 12, f"34 {RIGHT_TO_LEFT}": 56}
+    await client.post("/v1/transactions", json=[{"id": "abcdefgh", "metadata": metadata}])
+    await move("abcdefgh", error=f"{RIGHT_TO_LEFT} 17 {RIGHT_TO_LEFT}")
+    await pay("abcdefgh", symbol)
+
+    await browser.open(f"{client.url}/#transactions")
+    await browser.until_text("#rows", "12")
+    row = await browser.run(DIGITS_SEEN, "#rows")
+    await browser.open(f"{client.url}/#abcdefgh")
+    await browser.until_text("#detail", "1500000")
+    found = [*row, *await browser.run(DIGITS_SEEN, "#detail")]
+
+    assert ["123456", "123456"] in row
+    assert [seen for _, seen in found] == [written for written, _ in found]
+
+
+async def test_symbol_of_a_token_cannot_imitate_a_part_of_the_amount(
+    browser: Browser, client: Client
+) -> None:
+    await register(client, "abcdefgh")
+    await pay("abcdefgh", "000 (999)")
+
+    await browser.open(f"{client.url}/#abcdefgh")
+    await browser.until_text("#detail", "1500000")
+    amount, symbol = await browser.run(
+        "return ['.amount', '.symbol']"
+        ".map(name => document.querySelector(`#detail ${name}`)?.innerText)"
+    )
+    frame = await browser.run(
+        "const found = document.querySelector('#detail .symbol') ?? document.body;"
+        "const style = getComputedStyle(found);"
+        "return [style.borderLeftStyle, style.borderRightStyle, style.unicodeBidi]"
+    )
+
+    assert (amount, symbol) == ("1.5", "000 (999)")
+    assert frame == ["dashed", "dashed", "isolate"]
+    assert "in the smallest unit 1500000" in await browser.text("#detail .events")
+
+
+async def test_invisible_characters_are_shown(browser: Browser, client: Client) -> None:
+    names = [f"a{character}b" for character in INVISIBLE]
+    await client.post("/v1/transactions", json=[{"id": "abcdefgh", "metadata": {"names": names}}])
+
+    await browser.open(f"{client.url}/#abcdefgh")
+    await browser.until_text("#detail pre", "names")
+
+    shown = await browser.text("#detail pre")
+    assert shown.count('"a\ufffdb"') == len(INVISIBLE), ascii(shown)
 
 
 async def test_alarms_are_at_the_top_and_in_the_title(browser: Browser) -> None:

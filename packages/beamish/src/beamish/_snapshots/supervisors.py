@@ -79,9 +79,13 @@ class Child:
 
 @dataclass(slots=True)
 class TreeNode:
-    """A process in a tree; see `Node`. ``open`` is whether its children are included.
+    """A process in a tree; see `Node`.
 
     Not frozen: `_Grower` opens a node after it has made its siblings.
+
+    Args:
+        open: Whether its children are included; with a search, those on the way to matches.
+        matches: Whether it contains the text of the search; ``False`` without a search.
     """
 
     id: str
@@ -93,6 +97,7 @@ class TreeNode:
     children: list["TreeNode"]
     left_out: int
     open: bool
+    matches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +108,13 @@ class Forest:
         roots: The supervisors that no other supervisor has started.
         nodes: Number of nodes included.
         processes: Number of processes in the program.
+        matching: Number of children and roots that match the search; ``None`` without a search.
     """
 
     roots: list[TreeNode]
     nodes: int
     processes: int
+    matching: int | None = None
 
 
 async def supervisors(query: Query) -> SupervisorPage:
@@ -198,13 +205,32 @@ def _child(spec: ChildSpec, pid: Pid | None, status: str) -> Child:
 
 async def forest(query: Query) -> Forest:
     """Return the trees; their supervisors are open as the query says, or as many as fit."""
-    found = await servers(is_supervisor)
-    pids = {process.pid for process in found}
-    roots = [process for process in found if process.parent_pid() not in pids]
+    roots = roots_of(await servers(is_supervisor))
     grower = _Grower(query)
     grown = [grower.root(process) for process in roots[: query.limit]]
     grower.grow()
     return Forest(grown, grower.nodes, len(running().processes))
+
+
+def roots_of(found: list[Any]) -> list[Any]:
+    """Return the supervisors that none of the others has started."""
+    pids = {process.pid for process in found}
+    return [process for process in found if process.parent_pid() not in pids]
+
+
+def tree_node(node: Node) -> TreeNode:
+    """Return the closed node of a process."""
+    return TreeNode(
+        shown(node.id),
+        node.pid,
+        node.class_name,
+        node.status,
+        node.type,
+        node.restarts,
+        [],
+        node.left_out,
+        open=False,
+    )
 
 
 class _Grower:
@@ -246,17 +272,7 @@ class _Grower:
 
     def _node(self, node: Node) -> TreeNode:
         self.nodes += 1
-        made = TreeNode(
-            shown(node.id),
-            node.pid,
-            node.class_name,
-            node.status,
-            node.type,
-            node.restarts,
-            [],
-            node.left_out,
-            open=False,
-        )
+        made = tree_node(node)
         if node.left_out:
             self._pending.append(made)
         return made

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from beamish import telemetry
 from beamish._snapshots.details import detail, state
+from beamish._snapshots.matches import TreeSearch
 from beamish._snapshots.metrics import MetricsReader
 from beamish._snapshots.overview import OverviewReader
 from beamish._snapshots.pages import Page, read_page
@@ -124,13 +125,17 @@ def _each_time(read: _Read) -> _Make:
     return lambda views, query: _Function(lambda: read(views, query))
 
 
+def _tree(_: Views, query: Query) -> Reader:
+    return TreeSearch(query) if query.search else _Function(lambda: forest(query))
+
+
 _VIEWS: dict[str, _Make] = {
     "overview": lambda views, query: OverviewReader(views.recorder),
     "history": _each_time(lambda views, _: History(list(views.recorder.samples))),
     "processes": lambda views, query: ProcessTable(query),
     "process": _each_time(lambda views, query: detail(query, views.recorder)),
     "state": _each_time(lambda views, query: state(query)),
-    "tree": _each_time(lambda views, query: forest(query)),
+    "tree": _tree,
     "supervisors": _each_time(lambda views, query: supervisors(query)),
     "registries": _each_time(lambda views, query: registries(query)),
     "crashes": _each_time(lambda views, query: views.crashes(query)),

@@ -9,7 +9,7 @@ Source:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from beamish import _checks
@@ -123,17 +123,37 @@ def _children(
     server: OrderedChildren | ManyChildren, limit: int, depth: int | None
 ) -> Iterator[Node]:
     # Not which_children: it would build a list of a million to show twenty.
+    return (child_node(server, member, limit, depth) for member in members(server))
+
+
+def members(server: OrderedChildren | ManyChildren) -> Iterator[Any]:
+    """Return what the supervisor keeps of each child, in start order, for `child_info`."""
     if isinstance(server, OrderedChildren):
-        for child in server._children.values():
-            yield _node(child.info(), None, limit, depth)
-        return
-    for pid, spec in server._children.items():
-        own = _own_restarts(server, server._histories.get(pid))
-        yield _node(ChildInfo(spec.id, pid, spec.type, "running"), own, limit, depth)
-    for between in server._restarting.values():
-        own = _own_restarts(server, between.history)
-        spec = between.spec
-        yield _node(ChildInfo(spec.id, None, spec.type, "restarting"), own, limit, depth)
+        return iter(server._children.values())
+    return chain(server._children.items(), server._restarting.values())
+
+
+def child_info(server: OrderedChildren | ManyChildren, member: Any) -> ChildInfo:
+    """Return the facts about one of the `members` of a supervisor."""
+    if isinstance(server, OrderedChildren):
+        info: ChildInfo = member.info()
+        return info
+    if isinstance(member, tuple):
+        pid, spec = member
+        return ChildInfo(spec.id, pid, spec.type, "running")
+    return ChildInfo(member.spec.id, None, member.spec.type, "restarting")
+
+
+def child_node(
+    server: OrderedChildren | ManyChildren, member: Any, children: int, depth: int | None
+) -> Node:
+    """Return the tree below one of the `members` of a supervisor; see `look`."""
+    own = None
+    if isinstance(server, ManyChildren):
+        running = isinstance(member, tuple)
+        history = server._histories.get(member[0]) if running else member.history
+        own = _own_restarts(server, history)
+    return _node(child_info(server, member), own, children, depth)
 
 
 def _own_restarts(server: ManyChildren, history: Any) -> Restarts | None:

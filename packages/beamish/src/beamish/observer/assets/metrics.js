@@ -42,7 +42,7 @@ export function build(parent) {
     el("section", { "aria-label": "Charts", class: "charts" }, charts.map((one) => one.element)),
     total,
     rows.element,
-    el("p", { class: "quiet" }, "Counted since this page was opened. Busy: share of the time since the last refresh in callbacks of the class, waiting included. Calls and callbacks take longer while they are observed. For history and alerts, export metrics."),
+    el("p", { class: "quiet" }, "Counted since this page was opened, when its charts begin. Busy: share of the time since the last refresh in callbacks of the class, waiting included. Calls and callbacks take longer while they are observed. For history and alerts, export metrics."),
   );
   let last = null;
   let samples = [];

@@ -44,6 +44,7 @@ export function build(parent, signal) {
     parent,
     el("section", { "aria-label": "Figures" }, figures),
     el("section", { "aria-label": "Charts", class: "charts" }, charts.map((one) => one.element)),
+    el("p", { class: "quiet" }, "Messages are counted only while an overview is open: their charts begin then, and have gaps for the times between."),
     el("div", { class: "columns" },
       el("section", { "aria-labelledby": "classes-title" }, el("h2", { id: "classes-title" }, "Classes"), classes.element),
       el("section", { "aria-labelledby": "program-title" }, el("h2", { id: "program-title" }, "Program"), program)),

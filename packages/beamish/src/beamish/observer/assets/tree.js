@@ -1,8 +1,8 @@
 // The supervision trees, as a list or a drawing. Supervisors open and close; the program sends only
-// the open ones.
+// the open ones, and for a search all matches with the way to each.
 
 import { count, el, fill, renderer, setText, svg } from "./dom.js";
-import { limits } from "./parts.js";
+import { limits, search } from "./parts.js";
 import { pidLink, pidText, restarts, statusBadge } from "./pids.js";
 import { change, current, link } from "./route.js";
 
@@ -16,21 +16,22 @@ export const view = "tree";
 
 export function query() {
   const { params } = current();
-  return { open: params.get("open"), limit: params.get("limit") ?? "30" };
+  const search = params.get("search");
+  return { open: search ? null : params.get("open"), search, limit: params.get("limit") ?? "30" };
 }
 
 /** Build the page in `parent`; return what shows a snapshot. */
 export function build(parent) {
   let last = null;
+  let standard = null;
   const total = el("p", { class: "quiet", role: "status" });
   const body = el("div");
-  const wanted = el("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", placeholder: "Search ( / )", "aria-label": "Search the open part of the tree", input: () => last && draw() });
   const asList = mode("List", "list");
   const asDrawing = mode("Drawing", "drawing");
   fill(
     parent,
     el("div", { class: "heading" }, el("h2", {}, "Supervision tree"),
-      el("div", { class: "line" }, wanted, el("div", { role: "group", "aria-label": "View", class: "line" }, asList, asDrawing), limits([30, 100, 500, 1000], 30))),
+      el("div", { class: "line" }, search("Search the whole tree by id, class or pid"), el("div", { role: "group", "aria-label": "View", class: "line" }, asList, asDrawing), limits([30, 100, 500, 1000], 30))),
     total,
     body,
     el("p", { class: "quiet legend" },
@@ -38,20 +39,24 @@ export function build(parent) {
       svg("svg", { width: 14, height: 12, "aria-hidden": "true", class: "tree" }, svg("circle", { cx: 6, cy: 6, r: 5, class: "worker" })), " worker ",
       svg("svg", { width: 14, height: 12, "aria-hidden": "true", class: "tree" }, svg("path", { d: "M6 0l6 6l-6 6l-6-6z", class: "restarting" })), " restarting or stopped"),
   );
-  const show = renderer(body, ([forest, kind, search]) => (kind === "drawing" ? drawing(forest) : list(forest, search)));
+  const show = renderer(body, ([forest, kind, found]) => (kind === "drawing" ? drawing(forest, found) : list(forest, found)));
 
   function draw() {
-    const kind = current().params.get("as") ?? (last.nodes > MAX_DRAWN ? "list" : "drawing");
+    // A search keeps the view: it would change with each letter that is entered.
+    if (standard === null || last.matching === null) standard = last.nodes > MAX_DRAWN ? "list" : "drawing";
+    const kind = current().params.get("as") ?? standard;
     asList.setAttribute("aria-pressed", String(kind === "list"));
     asDrawing.setAttribute("aria-pressed", String(kind === "drawing"));
     const kept = keepFocus(body);
-    show([last.roots, kind, wanted.value.trim().toLowerCase()]);
+    show([last.roots, kind, last.matching !== null]);
     kept();
   }
 
   return (found) => {
     last = found;
-    setText(total, `${count(found.nodes)} of ${count(found.processes)} processes are shown`);
+    setText(total, found.matching === null
+      ? `${count(found.nodes)} of ${count(found.processes)} processes are shown`
+      : `${found.matching === 1 ? "1 process matches" : `${count(found.matching)} processes match`} the search`);
     draw();
   };
 }
@@ -86,26 +91,22 @@ const label = (node) => `${node.id}${node.class_name === null ? "" : ` ${node.cl
 
 // -- As a list
 
-function list(forest, search) {
-  return el("ul", { class: "branches" }, forest.map((node) => branch(node, forest, search)));
+// `searched`: only matches and the way to them are there, and no supervisor opens or closes.
+function list(forest, searched) {
+  return el("ul", { class: "branches" }, forest.map((node) => branch(node, forest, searched)));
 }
 
-function matches(node, search) {
-  return !search || `${label(node)} ${node.pid === null ? "" : pidText(node.pid)}`.toLowerCase().includes(search) || node.children.some((child) => matches(child, search));
-}
-
-function branch(node, forest, search) {
-  if (!matches(node, search)) return null;
+function branch(node, forest, searched) {
   const more = node.left_out ? el("li", { class: "quiet" }, `+ ${count(node.left_out)} more`) : null;
-  return el("li", {},
+  return el("li", { class: node.matches ? "match" : null },
     el("div", { class: "line" },
-      isSupervisor(node) ? toggle(node, forest) : el("span", { class: "leaf" }),
+      isSupervisor(node) && !searched ? toggle(node, forest) : el("span", { class: "leaf" }),
       node.pid === null ? el("span", { class: "id" }, "–") : marked(pidLink(node.pid), `p${node.pid}`),
       el("strong", { class: "foreign" }, node.id),
       el("span", { class: "quiet" }, node.class_name ?? ""),
       statusBadge(node.status),
       node.restarts === null ? null : el("span", {}, "restarts ", restarts(node.restarts))),
-    node.open ? el("ul", {}, node.children.map((child) => branch(child, forest, search)), more) : null);
+    node.open ? el("ul", {}, node.children.map((child) => branch(child, forest, searched)), more) : null);
 }
 
 function marked(element, focus) {
@@ -122,7 +123,7 @@ function toggle(node, forest) {
 
 // -- As a drawing
 
-function drawing(forest) {
+function drawing(forest, searched) {
   const placed = [];
   const edges = [];
   let row = 0;
@@ -144,7 +145,7 @@ function drawing(forest) {
   const width = (Math.max(0, ...placed.map((one) => one.depth)) + 1) * COLUMN + 20;
   const picture = svg("svg", { width, height: row * ROW + 12, class: "tree", role: "group", "aria-label": "Supervision tree" },
     edges.map(([from, to]) => svg("path", { class: "edge", d: curve(from, to) })),
-    placed.map((one) => drawn(one, forest)));
+    placed.map((one) => drawn(one, forest, searched)));
   return el("div", { class: "drawing", tabindex: "0", role: "region", "aria-label": "Drawing of the tree, scrollable" }, picture);
 }
 
@@ -156,17 +157,17 @@ function curve(from, to) {
   return `M${x1} ${y1} C${x1 + 24} ${y1} ${x2 - 40} ${y2} ${x2} ${y2}`;
 }
 
-function drawn(one, forest) {
+function drawn(one, forest, searched) {
   const [x, y, node] = [xOf(one), yOf(one), one.node];
   if (node.more !== undefined) return svg("text", { x: x - 4, y: y + 4, class: "quiet" }, `+ ${count(node.more)} more`);
-  const text = svg("text", { x: x + 14, y: y + 4 }, short(node.id));
+  const text = svg("text", { x: x + 14, y: y + 4, class: node.matches ? "match" : null }, short(node.id));
   const hint = svg("title", {}, `${label(node)}, ${node.status}`);
   const shape = shapeOf(node, x, y);
   const extra = node.left_out && !node.open ? svg("text", { x: x + 14, y: y + 15, class: "quiet small" }, `${count(node.left_out)} children`) : null;
   if (node.pid === null) return svg("g", {}, hint, shape, text);
   const name = `${label(node)}, ${node.status}${node.restarts === null ? "" : `, ${node.restarts.used} of ${node.restarts.allowed} restarts used`}`;
   const made = svg("a", { href: link(current().page, { info: node.pid }), "aria-label": name, "data-pid": node.pid }, hint, shape, text, extra);
-  if (!isSupervisor(node)) return marked(made, `p${node.pid}`);
+  if (searched || !isSupervisor(node)) return marked(made, `p${node.pid}`);
   const press = () => change({ open: toggled(forest, node.pid) }, true);
   const keys = (event) => ["Enter", " "].includes(event.key) && (event.preventDefault(), press());
   const sign = svg("g", { role: "button", tabindex: "0", class: "fold", "aria-label": `${node.open ? "Close" : "Open"} ${node.id}`, "aria-expanded": String(node.open), click: press, keydown: keys },

@@ -4,10 +4,19 @@ const NUMBER = new Intl.NumberFormat("en");
 const RATE = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
+const DISPLAYED = new Set(["title", "aria-label", "placeholder"]);
 const SVG = "http://www.w3.org/2000/svg";
 
-// Control characters and characters that change the text direction are shown as U+FFFD.
-const UNSEEN = /(?!\n)[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+// What cannot be seen, and what changes the text direction, is shown as U+FFFD: control characters,
+// separators of lines, and all that Unicode displays as nothing, such as zero width spaces, joiners
+// and direction marks. Otherwise two different ids would look the same.
+const UNSEEN = /(?!\n)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+// Words of the scripts that are written from right to left.
+const TURNED = "[\\u0590-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefe\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}]+";
+const RIGHT_TO_LEFT = new RegExp(`(${TURNED}(?:[ \\u00a0]+${TURNED})*)`, "u");
+// Elements in which a browser shows text alone.
+const ONLY_TEXT = new Set(["option", "title", "textarea"]);
 
 export const byId = (id) => document.getElementById(id);
 export const shown = (text) => String(text).replace(UNSEEN, "\ufffd");
@@ -29,6 +38,7 @@ export function svg(tag, attributes = {}, ...children) {
 function built(made, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") made.addEventListener(name, value);
+    else if (DISPLAYED.has(name) && value) made.setAttribute(name, shown(value));
     else if (value !== null && value !== undefined) made.setAttribute(name, value);
   }
   fill(made, ...children);
@@ -38,15 +48,27 @@ function built(made, attributes, children) {
 /** Replace the children of an element; `null` is skipped. */
 export function fill(parent, ...children) {
   const kept = children.flat(2).filter((child) => child !== null && child !== undefined);
-  parent.replaceChildren(
-    ...kept.map((child) => (child instanceof Node ? child : document.createTextNode(shown(child)))),
-  );
+  parent.replaceChildren(...kept.flatMap((child) => (child instanceof Node ? child : text(shown(child), parent))));
+}
+
+// A right-to-left word gets an element of its own: it would reorder the numbers next to it, so that
+// an amount next to a name from outside would be read wrongly.
+function text(content, parent) {
+  if (ONLY_TEXT.has(parent.localName)) return [document.createTextNode(content)];
+  return content.split(RIGHT_TO_LEFT).map((part, index) => (index % 2 ? isolated(part, parent) : document.createTextNode(part)));
+}
+
+function isolated(part, parent) {
+  const made = parent.namespaceURI === SVG ? document.createElementNS(SVG, "tspan") : document.createElement("bdi");
+  made.classList.add("turned");
+  made.textContent = part;
+  return made;
 }
 
 /** Set a text only if it differs, to keep the selection and not to trigger screen readers. */
 export function setText(element, text) {
   const wanted = shown(text);
-  if (element.textContent !== wanted) element.textContent = wanted;
+  if (element.textContent !== wanted) fill(element, wanted);
 }
 
 /** Return a function that renders `facts` with `make`, only if they differ from the last ones. */

@@ -91,7 +91,9 @@ function comparison({ matches, differences }) {
 function transferList({ transfers, transfer_count: total }) {
   const items = transfers.map((transfer) =>
     el("li", {},
-      el("span", { class: "line" }, `${transfer.standard} ${[amount(transfer), transfer.token_id && `id ${transfer.token_id}`].filter(Boolean).join(", ")}`),
+      el("div", { class: "line" }, transfer.standard, ...amount(transfer)),
+      transfer.token_id ? el("span", { class: "foreign" }, "token id ", hash(transfer.token_id)) : null,
+      inSmallestUnit(transfer),
       el("span", { class: "foreign" }, "token ", hash(transfer.token)),
       el("span", { class: "foreign" }, "from ", hash(transfer.from)),
       el("span", { class: "foreign" }, "to ", hash(transfer.to))));
@@ -99,14 +101,24 @@ function transferList({ transfers, transfer_count: total }) {
   return el("section", {}, el("h3", {}, `${count(total)} token transfers${more}`), el("ol", { class: "events" }, ...items));
 }
 
-/** Return the amount of a transfer, for people too where the decimals of its token are known. */
-function amount({ value, decimals, symbol }) {
-  if (value === null || decimals === null || decimals === undefined) return value;
+const isScaled = ({ value, decimals }) => value !== null && decimals !== null && decimals !== undefined;
+
+/** Return the amount of a transfer, for people where the decimals of its token are known.
+ *
+ *  Any contract can have any symbol, also one that looks like a part of the amount, such as
+ *  "X (999)": it stands in a frame of its own, behind all digits of the amount. */
+function amount(transfer) {
+  if (transfer.value === null) return [];
+  if (!isScaled(transfer)) return [hash(transfer.value)];
+  const { value, decimals, symbol } = transfer;
   const digits = value.padStart(decimals + 1, "0");
   const [whole, part] = [digits.slice(0, digits.length - decimals), digits.slice(digits.length - decimals)];
-  const short = [whole, part.replace(/0+$/, "")].filter(Boolean).join(".");
-  return `${[short, symbol].filter(Boolean).join(" ")} (${value})`;
+  const scaled = [whole, part.replace(/0+$/, "")].filter(Boolean).join(".");
+  return [el("span", { class: "amount" }, scaled), symbol ? el("bdi", { class: "symbol foreign", title: "The symbol that the token's contract gives" }, symbol) : null];
 }
+
+const inSmallestUnit = (transfer) =>
+  isScaled(transfer) ? el("span", { class: "foreign" }, "in the smallest unit ", hash(transfer.value)) : null;
 
 function nextCheck(check) {
   if (!check) return null;
