@@ -134,7 +134,7 @@ async def test_every_parameter_has_a_description(described: Any) -> None:
 
 
 def limits_of_pydantic(value: Any) -> Iterator[str]:
-    """Yield the limits that are no keywords of JSON Schema, which every client overlooks."""
+    """Yield the limits that every client overlooks: their names are unknown in JSON Schema."""
     if isinstance(value, list):
         for item in value:
             yield from limits_of_pydantic(item)

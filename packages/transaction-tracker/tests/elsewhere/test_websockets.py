@@ -111,7 +111,7 @@ async def test_a_websocket_reconnect_loses_events_or_hangs_without_heads(
             node.faults.clear(fault)
         confirmed = asyncio.create_task(reach(tx.hash, "confirmed"))
         while not confirmed.done():
-            # A head that comes while a connection is replaced is no hint: the next one is.
+            # A head that comes while a connection is replaced is lost: the next one is not.
             await network.first.mine()
             await asyncio.wait([confirmed], timeout=0.2)
         await confirmed
