@@ -6,7 +6,12 @@ import re
 
 import pytest
 
-from transaction_tracker.api.fields import ADDRESS_PATTERN, AMOUNT_PATTERN, RAW_PATTERN
+from transaction_tracker.api.fields import (
+    ADDRESS_PATTERN,
+    AMOUNT_PATTERN,
+    RAW_PATTERN,
+    USED_ADDRESS_PATTERN,
+)
 from transaction_tracker.api.guard import Guard
 from transaction_tracker.api.validation import FORMS
 from transaction_tracker.sources.ethereum import fields
@@ -174,6 +179,7 @@ async def test_every_pattern_of_the_api_is_described(client: Client) -> None:
         RAW_PATTERN,
         r"^[\x21-\x7e]+$",
         ADDRESS_PATTERN,
+        USED_ADDRESS_PATTERN,
         AMOUNT_PATTERN,
     }
     assert found - elsewhere == set(FORMS)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..tracker.anvil import Twin  # noqa: TID252 - the one way to run an anvil
 
-PATIENCE = 50.0
+PATIENCE = 200.0
 STOP_SECONDS = 50.0
 CONFIRMATIONS = 3
 
@@ -103,10 +103,13 @@ async def serving(config: Path) -> AsyncIterator[Program]:
 async def _url(process: asyncio.subprocess.Process) -> str:
     assert process.stderr is not None
     said = []
-    async with asyncio.timeout(PATIENCE):
-        async for line in process.stderr:
-            said.append(line)
-            fact = json.loads(line)
-            if fact["event"] == "the service is running":
-                return str(fact["url"])
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for line in process.stderr:
+                said.append(line)
+                fact = json.loads(line)
+                if fact["event"] == "the service is running":
+                    return str(fact["url"])
+    except TimeoutError:
+        raise AssertionError(f"the service does not start: {said}") from None
     raise AssertionError(f"the service ended: {said}")
