@@ -179,3 +179,28 @@ async def test_batch_size_is_that_of_the_followed_provider(
     await pool.call("eth_blockNumber")
 
     assert pool.calls_per_request == 100
+
+
+async def test_odd_block_in_the_search_for_an_early_one_is_passed_over(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    known = {f"_{number}": "0x" + f"{number:064x}" for number in range(1, 101)}
+    early = pruned(0, **known)
+
+    def behaviour(node: Node, body: Any) -> Any:
+        if isinstance(body, list):
+            return [behaviour(node, call) for call in body]
+        answer = early(node, body)
+        if body["method"] == "eth_getBlockByNumber" and body["params"][0] == "latest":
+            answer["result"] = {"number": hex(100), "hash": known["_100"]}
+        if body["method"] == "eth_getBlockByNumber" and body["params"][0] == hex(50):
+            answer["result"] = {"number": hex(49), "hash": known["_49"]}
+        return answer
+
+    nodes[0].behaviour = behaviour
+    pool = await make_pool(nodes[0])
+
+    identity = await pool.identity()
+
+    assert identity.chain_id == 1
+    assert states(pool) == ["healthy"]

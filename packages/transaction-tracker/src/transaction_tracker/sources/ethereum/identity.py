@@ -70,9 +70,20 @@ async def _bisected(node: Batching) -> BlockRef | None:
     while found.number - missing > max(1, (head - found.number) // 4):
         middle = (missing + found.number) // 2
         (block,) = await node.batch([_by_number(hex(middle))])
-        anchor = _anchor(block, middle)
+        anchor = _anchor_or_none(block, middle)
         found, missing = (found, middle) if anchor is None else (anchor, missing)
     return found if head - found.number >= MIN_ANCHOR_DEPTH else None
+
+
+def _anchor_or_none(block: Any, height: int) -> BlockRef | None:
+    """Return the reference of a block; ``None`` also if it is unreadable, or that of another one.
+
+    One odd block must not keep the service from starting: the search goes on above it.
+    """
+    try:
+        return _anchor(block, height)
+    except MalformedError:
+        return None
 
 
 def _by_number(block: str) -> Request:
