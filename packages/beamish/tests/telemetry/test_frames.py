@@ -7,8 +7,8 @@ import asyncio
 import gc
 import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
-from weakref import ref
 
 import pytest
 
@@ -66,12 +66,49 @@ async def test_a_collector_that_is_off_stays_off() -> None:
         gc.enable()
 
 
-def test_a_frame_that_was_read_keeps_no_value_alive() -> None:
-    def entered(_process: object) -> bool:
-        value = Idle()
-        seen = ref(value)
-        watchdog._first_argument(sys._getframe())
-        del value
-        return seen() is None
+class Message:
+    """Records the functions in which it ends."""
 
-    assert entered("process")
+    def __init__(self, ended_in: list[str]) -> None:
+        self._ended_in = ended_in
+
+    def __del__(self) -> None:
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            self._ended_in.append(frame.f_code.co_name)
+            frame = frame.f_back
+
+
+def test_no_value_ends_while_a_frame_is_read() -> None:
+    ended_in: list[str] = []
+
+    def entered(_process: object) -> None:
+        message = Message(ended_in)
+        _, before = watchdog._read(sys._getframe())
+        message = Message(ended_in)
+        watchdog._read(sys._getframe())
+        del message, before
+
+    entered("process")
+
+    assert ended_in.count("__del__") >= 1
+    assert "_read" not in ended_in
+
+
+def test_locals_survive_a_debugger() -> None:
+    def entered(process: str) -> str:
+        value = "kept"
+        return process + value
+
+    def trace(frame: FrameType, _event: str, _argument: object) -> Any:
+        watchdog._read(frame)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        found = entered("process ")
+    finally:
+        sys.settrace(before)
+
+    assert found == "process kept"

@@ -65,12 +65,19 @@ def watch(runtime: Any) -> None:
 
 
 class _Callback:
-    """A callback that was on the stack in the previous check."""
+    """A callback that was on the stack in the previous check.
 
-    def __init__(self, process: Any, frame: FrameType) -> None:
+    Attributes:
+        since: Time of the check that found it first.
+        reported: Whether it was reported.
+        values: What `_read` returned about its frame in the last check.
+    """
+
+    def __init__(self, process: Any, frame: FrameType, values: tuple[Any, ...]) -> None:
         self._key = self._identify(process, frame)
         self.since = _clock.seconds
         self.reported = False
+        self.values = values
 
     @staticmethod
     def _identify(process: Any, frame: FrameType) -> tuple[Any, ...]:
@@ -186,15 +193,17 @@ def _look(runtime: Any, sightings: _Sightings) -> _Blocked | None:
     with _frames_stay_valid():
         top = sys._current_frames().get(runtime.thread)
         limit = limits.long_schedule
-        process, frame = _entered(top, runtime.thread)
+        process, frame, values = _entered(top, runtime.thread)
         task = asyncio.current_task(runtime.loop)
         seen = sightings.get(runtime.thread)
         if limit is None or top is None:
             sightings.pop(runtime.thread, None)
         elif process is not None and frame is not None and process.runtime is runtime:
             if not isinstance(seen, _Callback) or not seen.is_still(process, frame):
-                sightings[runtime.thread] = _Callback(process, frame)
-            elif not seen.reported and _clock.seconds - seen.since >= limit:
+                sightings[runtime.thread] = _Callback(process, frame, values)
+                return None
+            seen.values = values
+            if not seen.reported and _clock.seconds - seen.since >= limit:
                 seen.reported = True
                 callback = process.current_callback()
                 return _Blocked(process, callback, seen.since, [*traceback.walk_stack(top)])
@@ -205,31 +214,39 @@ def _look(runtime: Any, sightings: _Sightings) -> _Blocked | None:
         return None
 
 
-def _entered(top: FrameType | None, thread: int) -> tuple[Any, FrameType | None]:
-    """Return the process of the innermost callback on a stack, and the frame that entered it."""
+def _entered(top: FrameType | None, thread: int) -> tuple[Any, FrameType | None, tuple[Any, ...]]:
+    """Return the process of the innermost callback on a stack, and the frame that entered it.
+
+    Also returns what `_read` returned about that frame.
+    """
     in_call, in_turn = (None, None) if core is None else core.entered(thread)
     frame = bottom = top
     while frame is not None:
         if frame.f_code in _entries:
-            return _first_argument(frame), frame
+            process, values = _read(frame)
+            return process, frame, values
         if in_call is not None and frame.f_code in _clients:
-            return in_call, frame
+            return in_call, frame, ()
         frame, bottom = frame.f_back, frame
     # The core runs a turn below all frames of the callback, right above the event loop.
     if in_turn is not None and in_turn.current_callback() is not None:
-        return in_turn, bottom
-    return None, None
+        return in_turn, bottom, ()
+    return None, None, ()
 
 
-def _first_argument(frame: FrameType) -> Any:
-    """Return the first argument of a function of ours that is running."""
+def _read(frame: FrameType) -> tuple[Any, tuple[Any, ...]]:
+    """Return the first argument of a function of ours that is running, and its other values.
+
+    The next read of the frame puts its new values in place of these. If nothing else kept them, a
+    finalizer could release the GIL in the middle of that read, as in `_frames_stay_valid`. So the
+    caller keeps them until then. They cannot be removed: a debugger writes them back.
+    """
     values = frame.f_locals
-    found = values[frame.f_code.co_varnames[0]]
-    if _FRAMES_KEEP_LOCALS:
-        # The next read would put new values in place of these: a finalizer of an old one could
-        # release the GIL in the middle of it, as in `_frames_stay_valid`.
-        values.clear()
-    return found
+    process = values[frame.f_code.co_varnames[0]]
+    if not _FRAMES_KEEP_LOCALS:
+        return process, ()
+    # Without the process: the watchdog must not keep a dead one in memory.
+    return process, tuple(value for value in values.values() if value is not process)
 
 
 def _check_task(
