@@ -1,4 +1,8 @@
-"""Repeat every path of the core; fail if the memory in use grows: ``python leaks.py ROUNDS``."""
+"""Repeat every path of the core; fail if the memory in use grows: ``python leaks.py ROUNDS``.
+
+A debug build of CPython also counts references: one too many to an object that exists anyway, such
+as a class or ``None``, takes no memory.
+"""
 
 import asyncio
 import gc
@@ -29,10 +33,13 @@ from beamish._runtime.runtime import running
 from beamish.testing import settle
 
 WARM_UP = 3
-# Blocks that CPython itself can still keep, such as those of its free lists. A leak of one object
-# in each operation is a hundred times as many.
-MAX_GROWN_BLOCKS = 25
+# Blocks or references that CPython itself can still keep, such as those of its free lists. A leak
+# of one in each operation is a hundred times as many.
+MAX_GROWN = 25
 OPERATIONS = 100
+COUNTERS: dict[str, Callable[[], int]] = {"blocks": sys.getallocatedblocks}
+if hasattr(sys, "gettotalrefcount"):
+    COUNTERS["references"] = sys.gettotalrefcount
 
 Work = Callable[[Pid], Coroutine[Any, Any, None]]
 
@@ -129,19 +136,20 @@ async def look_ups(_: Pid) -> None:
             Registry.lookup(name, key)
 
 
-async def grown(work: Work, pid: Pid, rounds: int) -> int:
-    """Return by how many blocks a round has let the memory grow at least."""
-    least = sys.maxsize
+async def grown(work: Work, pid: Pid, rounds: int) -> dict[str, int]:
+    """Return by how much a round has let each counter grow at least."""
+    minimum = dict.fromkeys(COUNTERS, sys.maxsize)
     for number in range(WARM_UP + rounds):
         gc.collect()
-        before = sys.getallocatedblocks()
+        before = {name: count() for name, count in COUNTERS.items()}
         for _ in range(OPERATIONS):
             await work(pid)
         await settle()
         gc.collect()
         if number >= WARM_UP:
-            least = min(least, sys.getallocatedblocks() - before)
-    return least
+            for name, count in COUNTERS.items():
+                minimum[name] = min(minimum[name], count() - before[name])
+    return minimum
 
 
 async def main(rounds: int) -> int:
@@ -155,10 +163,10 @@ async def main(rounds: int) -> int:
     await Server.start(name=via)
     status = 0
     for work in (calls, unusual_calls, crashes, casts, look_ups):
-        blocks = await grown(work, pid, rounds)
-        leaks = blocks > MAX_GROWN_BLOCKS
-        print(f"{work.__name__}: {blocks} blocks{' LEAKED' if leaks else ''}")
-        status |= leaks
+        for name, growth in (await grown(work, pid, rounds)).items():
+            leaks = growth > MAX_GROWN
+            print(f"{work.__name__}: {growth} {name}{' LEAKED' if leaks else ''}")
+            status |= leaks
     return status
 
 
