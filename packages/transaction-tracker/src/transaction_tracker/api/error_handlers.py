@@ -83,7 +83,7 @@ def _ambiguous_id(error: AmbiguousIdError) -> ProblemError:
     return ProblemError(409, str(error), kind="ambiguous-id", errors=[fault])
 
 
-def _conflict(kind: str, error: Exception) -> ProblemError:
+def _conflict(error: Exception, kind: str) -> ProblemError:
     return ProblemError(409, str(error), kind=kind)
 
 
@@ -116,7 +116,7 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], ProblemError]] = {
     NotTrackedError: _not_tracked,
     InvalidTransactionError: _invalid_transaction,
     AmbiguousIdError: _ambiguous_id,
-    UnknownSourceError: partial(_conflict, "not-followed"),
-    EndedError: partial(_conflict, "ended"),
-    ParkedError: partial(_conflict, "parked"),
+    UnknownSourceError: partial(_conflict, kind="not-followed"),
+    EndedError: partial(_conflict, kind="ended"),
+    ParkedError: partial(_conflict, kind="parked"),
 }

@@ -141,11 +141,6 @@ class HttpPollingSource:
         return self._client.requests
 
     @property
-    def unknown_word_count(self) -> int:
-        """Number of responses with a status that is not in ``words``."""
-        return self._words.unknown_count
-
-    @property
     def unknown_words(self) -> tuple[str, ...]:
         """Statuses that are not in ``words``, without secrets and shortened; at most 50."""
         return self._words.unknown
