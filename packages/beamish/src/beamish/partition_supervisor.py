@@ -266,7 +266,7 @@ def _partitions(
     spec = as_spec(child_spec)
     if partitions is None:
         partitions = os.cpu_count() or 1
-    _checks.count("partitions", partitions, least=1)
+    _checks.count("partitions", partitions, minimum=1)
     if with_arguments is not None and not callable(with_arguments):
         raise TypeError(
             "with_arguments must be a function of the arguments and the number of the partition; "

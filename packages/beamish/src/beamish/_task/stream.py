@@ -49,7 +49,7 @@ def stream(
     check_iterable(elements)
     if max_concurrency is None:
         max_concurrency = os.cpu_count() or 1
-    _checks.count("max_concurrency", max_concurrency, least=1)
+    _checks.count("max_concurrency", max_concurrency, minimum=1)
     _checks.one_of("ordered", ordered, (True, False))
     _checks.timeout(timeout)
     _checks.one_of("on_timeout", on_timeout, ("exit", "kill_task"))
