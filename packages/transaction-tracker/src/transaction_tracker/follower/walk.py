@@ -15,7 +15,7 @@ from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.look_ups import LookUps
 from transaction_tracker.follower.low_heads import GRACE_BLOCKS, LowHeads
-from transaction_tracker.follower.old_blocks import OldBlocks
+from transaction_tracker.follower.old_blocks import OldBlockCheck
 from transaction_tracker.follower.path_deposits import PathDeposits
 from transaction_tracker.follower.paths import Path, PathReader
 from transaction_tracker.follower.records import Records
@@ -76,7 +76,10 @@ class Walk:
         self.reported_tags: frozenset[Tag] = frozenset()
         self.chain: KeptChain = KeptChain(keep)
         endings = Endings(source, open_transactions, status)
-        old_blocks, unusable = OldBlocks(source, records.policy), UnusableAnswers(open_transactions)
+        old_blocks, unusable = (
+            OldBlockCheck(source, records.policy),
+            UnusableAnswers(open_transactions),
+        )
         self.evidence: Evidence = Evidence(
             source, open_transactions, records.agenda, self._recent, endings, unusable
         )
