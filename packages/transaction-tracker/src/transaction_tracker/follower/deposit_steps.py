@@ -1,8 +1,8 @@
-"""What the store must know about deposits: decided from what was found, without asking anyone."""
+"""Payments to watched addresses in blocks, and what the store must know of them."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from beamish import telemetry
 from transaction_tracker.domain import (
@@ -18,13 +18,50 @@ from transaction_tracker.domain import (
     Tracked,
     decide,
 )
-from transaction_tracker.follower.path_deposits import PathDeposits, has_failed
 from transaction_tracker.sources import ChainSource, FetchedBlock, Unreadable
 from transaction_tracker.store import FoundDeposits, OpenTransactions
 
 
+@dataclass(frozen=True, slots=True)
+class BlockDeposits:
+    """Payments to watched addresses in one block.
+
+    Attributes:
+        paid: What its transactions pay, by their ids at the source.
+        below: Number of payments below the minimum, by address.
+    """
+
+    paid: Paid = field(default_factory=dict)
+    below: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PathDeposits:
+    """Payments to watched addresses in the blocks that are applied next.
+
+    Attributes:
+        version: Number of additions of addresses that the blocks were compared with; ``None`` if
+            the source cannot compare them.
+        by_block: The payments of each block that has some, by its hash.
+        unread: Hashes of blocks whose transfers no provider sends.
+    """
+
+    version: int | None = None
+    by_block: Mapping[str, BlockDeposits] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def by_block_paying(self) -> Mapping[str, Collection[str]]:
+        """The transactions that pay, by hash of their block."""
+        return {key: deposits.paid.keys() for key, deposits in self.by_block.items()}
+
+    def of(self, block: FetchedBlock) -> BlockDeposits:
+        """Return the payments in a block."""
+        return self.by_block.get(block.link.hash, BlockDeposits())
+
+
 class DepositSteps:
-    """Makes the deposits of the steps that the store writes.
+    """Makes the deposits of the steps that the store writes; asks nobody.
 
     Args:
         source: The source; only its name is used, which it has once it knows its chain.
@@ -172,6 +209,11 @@ class DepositSteps:
     def _keys(self, own: Iterable[str]) -> frozenset[str]:
         found = map(self._open_transactions.get, own)
         return frozenset(tracked.key for tracked in found if tracked is not None)
+
+
+def has_failed(fact: Included | None) -> bool:
+    """Return whether a fact says that its transaction failed."""
+    return fact is not None and fact.outcome is not None and not fact.outcome.succeeded
 
 
 def failed_in(

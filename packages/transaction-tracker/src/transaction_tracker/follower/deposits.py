@@ -17,8 +17,12 @@ from transaction_tracker.domain import (
     Required,
 )
 from transaction_tracker.domain.sharding import Shard
-from transaction_tracker.follower.deposit_steps import DepositSteps
-from transaction_tracker.follower.path_deposits import BlockDeposits, PathDeposits, has_failed
+from transaction_tracker.follower.deposit_steps import (
+    BlockDeposits,
+    DepositSteps,
+    PathDeposits,
+    has_failed,
+)
 from transaction_tracker.sources import (
     ChainSource,
     DepositSource,

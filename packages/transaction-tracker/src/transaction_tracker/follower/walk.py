@@ -9,14 +9,13 @@ from beamish import telemetry
 from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import BlockRef, Event, KeptChain, Link, Orphaned, RecentSlots, Tag
 from transaction_tracker.follower.branches import Branches
-from transaction_tracker.follower.deposit_steps import count_deposits
+from transaction_tracker.follower.deposit_steps import PathDeposits, count_deposits
 from transaction_tracker.follower.deposits import Deposits
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.look_ups import LookUps
 from transaction_tracker.follower.low_heads import GRACE_BLOCKS, LowHeads
 from transaction_tracker.follower.old_blocks import OldBlockCheck
-from transaction_tracker.follower.path_deposits import PathDeposits
 from transaction_tracker.follower.paths import Path, PathReader
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
