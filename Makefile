@@ -84,7 +84,7 @@ check: $(VENV)/ready  ## Check format, lint, types, layers and words
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy packages/beamish/src packages/transaction-tracker/src packages/txtrack-devnode/src
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
-	@$(BIN)/python -m pytest -q tests/test_layers.py tests/test_words.py
+	@$(BIN)/python -m pytest -q tests/test_layers.py tests/test_names.py tests/test_words.py
 
 format: $(VENV)/ready  ## Format the code
 	@$(BIN)/ruff format .

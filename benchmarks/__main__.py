@@ -69,8 +69,8 @@ def run(wanted: list[str], *, quick: bool) -> Results:
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         programs = list(runners(columns, new_folder(folder, "columns")))
         beside = measure(list(workloads(quick=quick)), programs)
-        least = list(runners(targeted, new_folder(folder, TARGETS)))
-        aimed = measure(list(target_workloads(quick=quick)), least)
+        programs = list(runners(targeted, new_folder(folder, TARGETS)))
+        aimed = measure(list(target_workloads(quick=quick)), programs)
         several = list(runners(variants, new_folder(folder, TELEMETRY)))
         varied = measure(list(variant_workloads(quick=quick)), several)
     sections = [page.targets(machine, aimed)] if targeted else []

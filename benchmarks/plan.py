@@ -6,10 +6,10 @@ from typing import Literal
 
 Variant = Literal["no hooks", "nothing attached", "another event", "every event"]
 Library = Literal["casty", "triotp", "otpylib", "fauxtp", "thespian", "pykka"]
-Least = Literal["least in Python", "least in C"]
+Minimum = Literal["minimum in Python", "minimum in C"]
 Column = (
     Literal["BEAM", "asyncio", "beamish", "standard", "native", "newest"]
-    | Least
+    | Minimum
     | Variant
     | Library
 )
@@ -19,7 +19,7 @@ STANDARD: tuple[Column, ...] = ("BEAM", "standard")
 # The standard interface also with the native core, and on the newest CPython that is installed.
 STANDARD_EVERYWHERE: tuple[Column, ...] = (*STANDARD, "native", "newest")
 # What the targets of the standard interface are set beside.
-TARGETED: tuple[Column, ...] = ("BEAM", "standard", "native", "least in Python", "least in C")
+TARGETED: tuple[Column, ...] = ("BEAM", "standard", "native", "minimum in Python", "minimum in C")
 VARIANTS: tuple[Variant, ...] = ("no hooks", "nothing attached", "another event", "every event")
 SCALES = (1_000, 10_000, 100_000, 1_000_000)
 REPEATS = 5
@@ -188,7 +188,7 @@ STANDARD_ROWS = (
         at_most_beam=0.2,
         at_most_native=0.2,
         why=(
-            "The server's object, its id and its place in one dict take {least_bytes} without a "
+            "The server's object, its id and its place in one dict take {minimum_bytes} without a "
             "library. The rest is the process with its links, name and mailbox, the pid, the "
             "child specification, the registry's entry, and four more dicts that it is in. "
             "Each object has a header of 32 bytes with that of the garbage collector, and the core "
@@ -231,8 +231,8 @@ STANDARD_ROWS = (
         at_most_native=1.0,
         why=(
             "The BEAM copies a word into a mailbox and compares it in compiled code. In Python "
-            "the loop that sends and the callback alone take {least_in_c_cast}, "
-            "{least_in_c_cast_of_beam} of the BEAM's whole cast."
+            "the loop that sends and the callback alone take {minimum_in_c_cast}, "
+            "{minimum_in_c_cast_of_beam} of the BEAM's whole cast."
         ),
     ),
     Row(
@@ -250,8 +250,8 @@ STANDARD_ROWS = (
         at_most_native=0.8,
         why=(
             "The function of the program that looks up, and the dict that it finds the id in, "
-            "take {least_in_c_lookup} of the BEAM's whole look-up; a function more and the list "
-            "with its pair, as the contract has it, take {least_in_python_lookup}."
+            "take {minimum_in_c_lookup} of the BEAM's whole look-up; a function more and the list "
+            "with its pair, as the contract has it, take {minimum_in_python_lookup}."
         ),
     ),
     Row(
@@ -278,7 +278,7 @@ STANDARD_ROWS = (
     ),
 )
 
-# What `STANDARD_ROWS` with a target are made of, once more beside the least that a program does.
+# What `STANDARD_ROWS` with a target are made of, once more beside the minimum that a program does.
 TARGET_LABELS: Mapping[str, tuple[Column, ...]] = {
     "start": TARGETED[:4],
     "start_tuples": TARGETED[:3],
@@ -341,7 +341,7 @@ def workloads(*, quick: bool) -> Iterator[Workload]:
 
 
 def target_workloads(*, quick: bool) -> Iterator[Workload]:
-    """List what is measured beside the least that a program does."""
+    """List what is measured beside the minimum that a program does."""
     yield from (workload.small() if quick else workload for workload in TARGET_WORKLOADS)
 
 

@@ -159,17 +159,17 @@ def stalls(measurements: Measurements) -> str:
 
 
 def targets(measurements: Measurements) -> str:
-    """Set the table of the rows with targets beside the least that a program does."""
+    """Set the table of the rows with targets beside the minimum that a program does."""
     head = [
         "standard interface",
         "BEAM",
-        "least in Python",
+        "minimum in Python",
         "beamish",
-        "least in C",
+        "minimum in C",
         "native core",
-        "least in Python / BEAM",
+        "minimum in Python / BEAM",
         "beamish / BEAM",
-        "least in C / BEAM",
+        "minimum in C / BEAM",
         "native / BEAM",
     ]
     return table(head, [targeted(measurements, row) for row in in_processor_time()])
@@ -186,9 +186,9 @@ def limits_of(row: Row) -> Mapping[Column, float | None]:
 
 
 def targeted(measurements: Measurements, row: Row) -> list[str]:
-    """Set one line of it; not every workload has a least form."""
-    shown: tuple[Column, ...] = ("BEAM", "least in Python", "standard", "least in C", "native")
-    none: Mapping[Column, str] = {"least in Python": "", "least in C": ""}
+    """Set one line of it; not every workload has a minimum."""
+    shown: tuple[Column, ...] = ("BEAM", "minimum in Python", "standard", "minimum in C", "native")
+    none: Mapping[Column, str] = {"minimum in Python": "", "minimum in C": ""}
     limits = limits_of(row)
     cells = [value_cell(measurements, row, column, none) for column in shown]
     ratios = [
@@ -241,8 +241,8 @@ def facts(measurements: Measurements) -> dict[str, str]:
     share = None if in_crashes is None or crash is None else in_crashes / crash
     tracked = measurements.median("standard", "allocated.tracked")
     allocated = measurements.median("standard", "allocated.bytes")
-    least_bytes = measurements.median("least in Python", "start.bytes")
-    least_cast = measurements.median("least in C", "cast_one.cpu")
+    minimum_bytes = measurements.median("minimum in Python", "start.bytes")
+    minimum_cast = measurements.median("minimum in C", "cast_one.cpu")
     return {
         "start_calls": shown(starts, "{:.0f}".format),
         "crash_calls": shown(crashes, "{:.0f}".format),
@@ -251,11 +251,11 @@ def facts(measurements: Measurements) -> dict[str, str]:
         "empty_crash_of_beam": shown(share, "{:.2f}".format),
         "tracked": shown(tracked, "{:.0f}".format),
         "allocated_bytes": shown(allocated, size_text),
-        "least_bytes": shown(least_bytes, size_text),
-        "least_in_c_cast": shown(least_cast, time_text),
-        "least_in_c_cast_of_beam": ratio("cast_one.cpu", "least in C"),
-        "least_in_c_lookup": ratio("lookup.cpu", "least in C"),
-        "least_in_python_lookup": ratio("lookup.cpu", "least in Python"),
+        "minimum_bytes": shown(minimum_bytes, size_text),
+        "minimum_in_c_cast": shown(minimum_cast, time_text),
+        "minimum_in_c_cast_of_beam": ratio("cast_one.cpu", "minimum in C"),
+        "minimum_in_c_lookup": ratio("lookup.cpu", "minimum in C"),
+        "minimum_in_python_lookup": ratio("lookup.cpu", "minimum in Python"),
     }
 
 

@@ -1,7 +1,7 @@
 """Run one workload on one Python implementation and print its figures as a line of JSON.
 
 Usage: ``python -m benchmarks.worker COLUMN WORKLOAD SERVERS OPERATIONS``, where the column is
-``asyncio``, ``beamish``, ``standard``, ``least in Python``, ``least in C`` or a variant.
+``asyncio``, ``beamish``, ``standard``, ``minimum in Python``, ``minimum in C`` or a variant.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from benchmarks.workloads import Workloads
 _MODULES = {
     "asyncio": "by_hand",
     "standard": "standard",
-    "least in Python": "least",
-    "least in C": "least_in_c",
+    "minimum in Python": "minimum",
+    "minimum in C": "minimum_in_c",
 }
 
 

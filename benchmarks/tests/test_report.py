@@ -256,8 +256,8 @@ SAMPLES = {
         "counted.empty": [5e-8],
     },
     "native": {"lookup.cpu": [1.6e-6], "start.bytes": [700.0]},
-    "least in Python": {"lookup.cpu": [0.5e-6]},
-    "least in C": {"lookup.cpu": [0.25e-6]},
+    "minimum in Python": {"lookup.cpu": [0.5e-6]},
+    "minimum in C": {"lookup.cpu": [0.25e-6]},
 }
 
 

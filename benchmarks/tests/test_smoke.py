@@ -33,8 +33,8 @@ def test_a_quick_run_measures_every_figure_and_writes_the_page(tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("column", ["least in Python", "least in C"])
-def test_least_programs_do_the_work_that_is_measured(column: Column, tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", ["minimum in Python", "minimum in C"])
+def test_minimum_programs_do_the_work_that_is_measured(column: Column, tmp_path: Path) -> None:
     (program,) = runners([column], tmp_path)
     wanted = [workload for workload in TARGET_WORKLOADS if column in workload.columns]
 

@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import TypeAlias
 
 import beamish
 from beamish._native import core
@@ -12,6 +13,8 @@ from beamish._snapshots.query import SORTS
 from beamish.shell import command, running
 from beamish.shell.top import Choice
 from beamish.shell.tree import CHILDREN
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _HISTORY = "~/.beamish_history"
 
@@ -78,31 +81,10 @@ def main(arguments: list[str] | None = None) -> None:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.command == "tree":
-        sys.exit(running.tree(options.target, options.children))
-    if options.command == "top":
-        choice = Choice(options.sort, search=options.search, every=options.every)
-        sys.exit(running.top(options.target, choice))
-    if options.command == "info":
-        sys.exit(running.info(options.target, options.pid))
-    if options.command == "trace":
-        sys.exit(running.trace(options.target, options.pid))
-    if options.command == "cluster":
-        sys.exit(_cluster(options))
-    if options.command == "shell":
-        history = Path(options.history).expanduser() if options.history else None
-        sys.exit(command.shell(options.target, history))
-    parser.print_help()
-
-
-def _cluster(options: argparse.Namespace) -> int:
-    from beamish.cluster.status import status  # the other commands load nothing of the cluster
-
-    store = options.store or os.environ.get(_STORE)
-    if not store:
-        print(f"error: give --store, or the connection string in {_STORE}", file=sys.stderr)
-        return 2
-    return status(options.name, store)
+    if options.command is None:
+        parser.print_help()
+    else:
+        sys.exit(options.run(options))
 
 
 class _Version(argparse.Action):
@@ -122,32 +104,61 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    shell = _add(commands, "shell", "open a prompt in a new copy of the application", _SHELL)
-    shell.add_argument(
+    _add_shell(commands)
+    _add_tree(commands)
+    _add_top(commands)
+    _add_info(commands)
+    _add_trace(commands)
+    _add_cluster(commands)
+    return parser
+
+
+def _add_shell(commands: _Commands) -> None:
+    parser = _add(commands, "shell", "open a prompt in a new copy of the application", _SHELL)
+    parser.add_argument(
         "--history",
         metavar="FILE",
         default=_HISTORY,
         help="the file for the history, '' keeps none (default: %(default)s)",
     )
-    tree = _add(commands, "tree", "print the supervision tree", _TREE, program=True)
-    tree.add_argument(
+    parser.set_defaults(run=_shell)
+
+
+def _shell(options: argparse.Namespace) -> command.Status:
+    history = Path(options.history).expanduser() if options.history else None
+    return command.shell(options.target, history)
+
+
+def _add_tree(commands: _Commands) -> None:
+    parser = _add(commands, "tree", "print the supervision tree", _TREE, program=True)
+    parser.add_argument(
         "--children",
         metavar="N",
         type=_count,
         default=CHILDREN,
         help="maximum number of children listed for each supervisor (default: %(default)s)",
     )
-    top = _add(commands, "top", "show the busiest processes, live", _TOP, program=True)
-    top.add_argument(
+    parser.set_defaults(run=lambda options: running.tree(options.target, options.children))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number of children, 0 or more; got {text!r}")
+    return int(text)
+
+
+def _add_top(commands: _Commands) -> None:
+    parser = _add(commands, "top", "show the busiest processes, live", _TOP, program=True)
+    parser.add_argument(
         "--sort",
         choices=SORTS,
         default=SORTS[0],
         help="the column to sort by (default: %(default)s)",
     )
-    top.add_argument(
+    parser.add_argument(
         "--search", metavar="TEXT", default="", help="show only processes that contain this text"
     )
-    top.add_argument(
+    parser.add_argument(
         "--every",
         metavar="SECONDS",
         type=int,
@@ -155,46 +166,67 @@ def _parser() -> argparse.ArgumentParser:
         default=2,
         help="time between two refreshes: 1, 2, 5 or 15 (default: %(default)s)",
     )
-    info = _add(commands, "info", "print the facts about a process", _INFO, program=True)
-    info.add_argument("pid", metavar="PROCESS", help=_PID)
-    trace = _add(commands, "trace", "print what a server does", _TRACE, program=True)
-    trace.add_argument("pid", metavar="PROCESS", help=_PID)
-    cluster = commands.add_parser("cluster", help="inspect a cluster", description=_CLUSTER)
-    cluster.add_argument("action", choices=("status",), help="print the shards and their owners")
-    cluster.add_argument("name", metavar="NAME", help="the name of the cluster")
-    cluster.add_argument(
+    parser.set_defaults(run=_top)
+
+
+def _top(options: argparse.Namespace) -> command.Status:
+    choice = Choice(options.sort, search=options.search, every=options.every)
+    return running.top(options.target, choice)
+
+
+def _add_info(commands: _Commands) -> None:
+    parser = _add(commands, "info", "print the facts about a process", _INFO, program=True)
+    parser.add_argument("pid", metavar="PROCESS", help=_PID)
+    parser.set_defaults(run=lambda options: running.info(options.target, options.pid))
+
+
+def _add_trace(commands: _Commands) -> None:
+    parser = _add(commands, "trace", "print what a server does", _TRACE, program=True)
+    parser.add_argument("pid", metavar="PROCESS", help=_PID)
+    parser.set_defaults(run=lambda options: running.trace(options.target, options.pid))
+
+
+def _add_cluster(commands: _Commands) -> None:
+    parser = commands.add_parser("cluster", help="inspect a cluster", description=_CLUSTER)
+    parser.add_argument("action", choices=("status",), help="print the shards and their owners")
+    parser.add_argument("name", metavar="NAME", help="the name of the cluster")
+    parser.add_argument(
         "--store",
         metavar="DSN",
         help=f"the connection string of its store (default: the environment variable {_STORE})",
     )
-    return parser
+    parser.set_defaults(run=_cluster)
+
+
+def _cluster(options: argparse.Namespace) -> command.Status:
+    from beamish.cluster.status import status  # the other commands load nothing of the cluster
+
+    store = options.store or os.environ.get(_STORE)
+    if not store:
+        print(f"error: give --store, or the connection string in {_STORE}", file=sys.stderr)
+        return 2
+    return status(options.name, store)
 
 
 def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: _Commands,
     name: str,
     short: str,
     long: str,
     *,
     program: bool = False,
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(
+    parser = commands.add_parser(
         name,
         help=short,
         description=long,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if program:
-        command.add_argument("target", metavar="TARGET", help=_PROGRAM)
+        parser.add_argument("target", metavar="TARGET", help=_PROGRAM)
     else:
-        command.add_argument("target", metavar="module:Application", help=_TARGET)
-    return command
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number of children, 0 or more; got {text!r}")
-    return int(text)
+        parser.add_argument("target", metavar="module:Application", help=_TARGET)
+    return parser
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ def one_of(field: str, value: Any, allowed: Collection[Any]) -> None:
         raise ValueError(f"{field} must be one of {choices}; got {value!r}")
 
 
-def count(field: str, value: Any, least: int = 0) -> None:
-    """Raise `ValueError` if ``value`` is not an integer of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{field} must be a whole number of at least {least}; got {value!r}")
+def count(field: str, value: Any, minimum: int = 0) -> None:
+    """Raise `ValueError` if ``value`` is not an integer of at least ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ValueError(f"{field} must be a whole number of at least {minimum}; got {value!r}")
 
 
 def seconds(field: str, value: Any, *, positive: bool = False) -> None:

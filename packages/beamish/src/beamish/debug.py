@@ -295,7 +295,7 @@ async def log(
         ``sys:log/3``.
     """
     if on is not None and not isinstance(on, bool):
-        _checks.count("on", on, least=1)
+        _checks.count("on", on, minimum=1)
 
     def switch(debugging: Debugging) -> list[DebugEvent]:
         found = list(debugging.log or ())
@@ -339,7 +339,7 @@ def system_monitor(
     if long_schedule is not _UNCHANGED and long_schedule is not None:
         _checks.seconds("long_schedule", long_schedule, positive=True)
     if long_message_queue is not _UNCHANGED and long_message_queue is not None:
-        _checks.count("long_message_queue", long_message_queue, least=1)
+        _checks.count("long_message_queue", long_message_queue, minimum=1)
     if long_schedule is not _UNCHANGED:
         limits.long_schedule = long_schedule
     if long_message_queue is not _UNCHANGED:

@@ -239,7 +239,7 @@ class PartitionSupervisor(OrderedChildren):
             self._count = partitions  # first, so that no key leads to a partition that stops
         failed = await self._grow(range(before, partitions))
         for partition in reversed(range(partitions, before)):
-            await self._end(partition)
+            await self._stop_child(partition)
         if failed is not None:
             return failed
         self._count = partitions
@@ -255,7 +255,7 @@ class PartitionSupervisor(OrderedChildren):
             accepted = (AlreadyStartedError, IgnoredError)
             if isinstance(reply, Fail) and not isinstance(reply.error, accepted):
                 for started in reversed(range(partitions.start, partition)):
-                    await self._end(started)
+                    await self._stop_child(started)
                 return reply
         return None
 
@@ -266,7 +266,7 @@ def _partitions(
     spec = as_spec(child_spec)
     if partitions is None:
         partitions = os.cpu_count() or 1
-    _checks.count("partitions", partitions, least=1)
+    _checks.count("partitions", partitions, minimum=1)
     if with_arguments is not None and not callable(with_arguments):
         raise TypeError(
             "with_arguments must be a function of the arguments and the number of the partition; "

@@ -15,8 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, TypeAlias
 
 from beamish import _checks, process
-from beamish._registry.find import find_table, find_unique
-from beamish._registry.table import RegistryEntry, RegistryTable
+from beamish._registry.table import RegistryEntry, RegistryTable, find_table, find_unique
 from beamish._runtime import one_or_many
 from beamish._runtime.process import Process
 from beamish._server.base import Server, behaviour

@@ -123,7 +123,7 @@ class Supervisor(OrderedChildren):
         Source:
             ``Supervisor.terminate_child/2``.
         """
-        return await self._end(id)  # type: ignore[return-value] # Fail or None
+        return await self._stop_child(id)  # type: ignore[return-value] # Fail or None
 
     @checked_call(hashable_id, timeout=None)
     async def restart_child(self, id: Any) -> Pid:  # noqa: A002

@@ -16,7 +16,7 @@ from beamish._runtime.context import current_pid
 from beamish._runtime.process import Process
 from beamish._task.answer import TaskRef, caller, wait
 from beamish._task.ending import end
-from beamish._task.function import FunctionProcess, Listener, check_function, name_of, spawn
+from beamish._task.function import FunctionProcess, ResultListener, check_function, name_of, spawn
 from beamish._task.stream import OnTimeout, stream
 from beamish.child_spec import ChildSpec
 from beamish.errors import CallTimeoutError, ExitError, NoProcessError
@@ -318,7 +318,9 @@ class Task(Generic[T]):
             ``Task.async_stream/3`` and ``/5``.
         """
 
-        def start(fn: Callable[..., Any], args: tuple[Any, ...], slot: Listener) -> FunctionProcess:
+        def start(
+            fn: Callable[..., Any], args: tuple[Any, ...], slot: ResultListener
+        ) -> FunctionProcess:
             return spawn(fn, args, process.current(), slot)
 
         return stream(

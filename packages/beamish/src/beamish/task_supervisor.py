@@ -15,7 +15,7 @@ from beamish._server.base import behaviour
 from beamish._server.methods import call
 from beamish._supervision.many import DynamicSupervisorSpec, ManyChildren
 from beamish._task.answer import TaskRef, caller
-from beamish._task.function import FunctionProcess, Listener, check_function, name_of, spawn
+from beamish._task.function import FunctionProcess, ResultListener, check_function, name_of, spawn
 from beamish._task.stream import OnTimeout, Starter, stream
 from beamish.child_spec import ChildSpec, Restart, Shutdown
 from beamish.dynamic_supervisor import DynamicSupervisor
@@ -51,7 +51,9 @@ def _server(supervisor: Dest) -> "TaskSupervisor":
 def _starter(supervisor: Dest, shutdown: Shutdown) -> Starter:
     child_spec.check_shutdown(shutdown)
 
-    def start(fn: Callable[..., Any], args: tuple[Any, ...], slot: Listener) -> FunctionProcess:
+    def start(
+        fn: Callable[..., Any], args: tuple[Any, ...], slot: ResultListener
+    ) -> FunctionProcess:
         return _server(supervisor)._start_task(fn, args, shutdown, slot)
 
     return start
@@ -173,7 +175,11 @@ class TaskSupervisor(ManyChildren):
         return self._add(spec)
 
     def _start_task(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], shutdown: Shutdown, listener: Listener
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        shutdown: Shutdown,
+        listener: ResultListener,
     ) -> FunctionProcess:
         """Start a task that is never restarted, without a message to the supervisor.
 

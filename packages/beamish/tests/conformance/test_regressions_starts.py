@@ -21,7 +21,7 @@ from beamish import (
     call,
     process,
 )
-from beamish._registry.find import find_table
+from beamish._registry.table import find_table
 from beamish._runtime import one_or_many
 
 Settle = Callable[[], Awaitable[None]]

@@ -11,7 +11,7 @@ from typing import Any
 
 from beamish import Supervisor, process
 from transaction_tracker.alerts import ALERTS, AlertBoard, AlertContext, AlertOptions, Alerts, names
-from transaction_tracker.alerts.faults import ServiceView
+from transaction_tracker.alerts.faults import ServiceFacts
 from transaction_tracker.domain.alert import ALERT_KINDS, Alert
 from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint, WebhookSecret
 from transaction_tracker.follower.verdict import Verdict
@@ -21,7 +21,7 @@ from transaction_tracker.store import Store, endpoints
 
 PATIENCE = 50.0
 SOURCE = "somewhere:1"
-WORKS = ServiceView(source=SOURCE, verdict=Verdict("ok"))
+WORKS = ServiceFacts(source=SOURCE, verdict=Verdict("ok"))
 
 
 def provider(name: str, state: str = "active", **facts: Any) -> ProviderStatus:
@@ -68,7 +68,7 @@ class Stand:
 
     clock: HandClock = field(default_factory=HandClock)
     board: AlertBoard = field(init=False)
-    view: ServiceView | None = WORKS
+    view: ServiceFacts | None = WORKS
     options: AlertOptions = field(default_factory=AlertOptions)
     free: float = 50.0
     silent: bool = False

@@ -9,7 +9,7 @@ from beamish import GenServer, Supervisor, debug, process
 from transaction_tracker.alerts import ALERTS, Alerts, names, sender
 from transaction_tracker.alerts.board import MAX_QUEUED
 from transaction_tracker.delivery import schedule
-from transaction_tracker.domain.alert import Alert, Watches
+from transaction_tracker.domain.alert import Alert, FaultWatches
 from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.store import Store, endpoints
 
@@ -35,7 +35,7 @@ def alert(number: int = 0, **facts: object) -> Alert:
 
 def report(stand: Stand, *alerts: Alert) -> None:
     """Report alerts that the test has made."""
-    stand.board.evaluated(Watches(), alerts)
+    stand.board.evaluated(FaultWatches(), alerts)
     names.deliver()
     names.sync()
 

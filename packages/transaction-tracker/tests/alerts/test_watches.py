@@ -14,8 +14,8 @@ from transaction_tracker.domain.alert import (
     AlertKind,
     AlertMoment,
     AlertSeverity,
+    FaultWatches,
     Symptom,
-    Watches,
     alert_kinds_of,
 )
 
@@ -28,7 +28,7 @@ FULL = Symptom("disk.low", "disk", "warning", "it is full")
 class Story:
     """The watches over time, and all changes so far."""
 
-    watches: Watches = field(default_factory=Watches)
+    watches: FaultWatches = field(default_factory=FaultWatches)
     told: list[Alert] = field(default_factory=list)
     now: float = 0.0
 
@@ -195,7 +195,7 @@ def test_restored_alert_is_not_told_again_and_is_cleared_as_any_other() -> None:
     before = Story()
     before.pass_time(0, DOWN)
     before.pass_time(60, DOWN)
-    story = Story(Watches.restored(before.watches.active, 0.0))
+    story = Story(FaultWatches.restored(before.watches.active, 0.0))
 
     assert story.pass_time(0, DOWN) == []
     assert story.pass_time(1) == []

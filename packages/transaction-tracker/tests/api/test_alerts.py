@@ -6,7 +6,7 @@ import pytest
 
 from beamish import Supervisor
 from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox
-from transaction_tracker.domain.alert import ALERT_KINDS, Alert, Watch, Watches
+from transaction_tracker.domain.alert import ALERT_KINDS, Alert, FaultWatch, FaultWatches
 from transaction_tracker.net import AllowList, CheckedClient
 
 from .support import Client, make_token, serving
@@ -29,7 +29,7 @@ OLDER = alert(4, kind="provider.down", subject="a-1", version=2, cleared_at=1_20
 @pytest.fixture
 def alerts(client: Client) -> Client:
     """A service with active and cleared alerts."""
-    watches = Watches({one.key: Watch(0.0, 0.0, one) for one in (FULL, HALTED)})
+    watches = FaultWatches({one.key: FaultWatch(0.0, 0.0, one) for one in (FULL, HALTED)})
     client.service.alerts.evaluated(watches, [OLDER, OLD])
     return client
 

@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 import pytest
 
-from transaction_tracker.api.routes.events import _CHUNK as CHUNK
+from transaction_tracker.api.routes.events import _CHUNK_EVENTS as CHUNK
 from transaction_tracker.api.signals import EventSignals
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import list_tokens

@@ -8,7 +8,7 @@ import pytest
 
 from transaction_tracker.api.items import read_items
 from transaction_tracker.api.registering import CheckedItem, check_items
-from transaction_tracker.delivery import payload
+from transaction_tracker.delivery import payload, views
 from transaction_tracker.domain import (
     Difference,
     Event,
@@ -130,7 +130,7 @@ def test_webhook_has_what_was_stored_with_its_event() -> None:
 
     assert sent["details"] == {"from": "a"}
     assert sent["expectation"] == {"matches": True}
-    assert sent["payload_version"] == payload.PAYLOAD_VERSION
+    assert sent["payload_version"] == views.PAYLOAD_VERSION
 
 
 async def test_description_has_the_names_that_are_stored(client: Client) -> None:

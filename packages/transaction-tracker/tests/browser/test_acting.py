@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 from sqlalchemy import update
 
-from transaction_tracker.domain.alert import Alert, Watch, Watches
+from transaction_tracker.domain.alert import Alert, FaultWatch, FaultWatches
 from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint, WebhookSecret
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.store import Step, Store, attempts, endpoints
@@ -244,7 +244,7 @@ async def test_provider_is_resumed(browser: Browser, client: Client) -> None:
 
 async def test_alerts_are_listed(browser: Browser, client: Client) -> None:
     alert = Alert("al_1", "disk.low", "disk", "critical", f"it is full {HOSTILE}", 1.0, 2.0)
-    client.service.alerts.evaluated(Watches({alert.key: Watch(0.0, 0.0, alert)}), ())
+    client.service.alerts.evaluated(FaultWatches({alert.key: FaultWatch(0.0, 0.0, alert)}), ())
     await browser.open(f"{client.url}/#alerts")
 
     await browser.until_text("#alert-list tr", f"it is full {HOSTILE}")

@@ -14,7 +14,7 @@ from beamish.observer.static import File
 from transaction_tracker.api import Following
 from transaction_tracker.api.dashboard import FILES
 from transaction_tracker.domain import BlockRef, Event, Outcome
-from transaction_tracker.domain.alert import Alert, Watch, Watches
+from transaction_tracker.domain.alert import Alert, FaultWatch, FaultWatches
 from transaction_tracker.domain.details import Details, Execution, TokenUnit, Transfer
 from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.follower import Verdict
@@ -387,14 +387,14 @@ async def test_active_alerts_are_one_line_until_they_are_cleared(
         Alert("al_2", "provider.down", HOSTILE, "critical", HOSTILE, 1.0, 3.0),
         Alert("al_3", "provider.down", "b-2", "critical", HOSTILE, 1.0, 3.0),
     ]
-    watches = Watches({alert.key: Watch(0.0, 0.0, alert) for alert in known})
+    watches = FaultWatches({alert.key: FaultWatch(0.0, 0.0, alert) for alert in known})
     client.service.alerts.evaluated(watches, ())
     await browser.open(client.url)
 
     await browser.until_text("#alarms", "3 active alerts")
     text = await browser.text("#alarms")
     tone = await browser.run("return [...document.querySelectorAll('.alarm')].at(-2).dataset.tone")
-    client.service.alerts.evaluated(Watches(), ())
+    client.service.alerts.evaluated(FaultWatches(), ())
     await browser.until("document.querySelectorAll('#alarms .alarm').length === 0")
 
     assert "disk.low, provider.down." in text

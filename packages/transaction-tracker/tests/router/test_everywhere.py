@@ -7,17 +7,17 @@ import pytest
 from aiohttp import web
 
 from transaction_tracker.api import cursors
-from transaction_tracker.store.listing import Place
+from transaction_tracker.store.listing import ActivityPlace
 
 from .support import FakeShard, problem, routing, several
 
 ENDPOINTS = "/v1/endpoints"
 
 
-def listing(shard: FakeShard, *places: Place, activity: bool = False) -> None:
+def listing(shard: FakeShard, *places: ActivityPlace, activity: bool = False) -> None:
     """Set the transactions of a shard."""
 
-    def cursor(place: Place) -> str:
+    def cursor(place: ActivityPlace) -> str:
         return cursors.of_place(place) if activity else cursors.of_transaction(place.id)
 
     async def page(request: web.Request) -> web.Response:
@@ -42,8 +42,8 @@ def listing(shard: FakeShard, *places: Place, activity: bool = False) -> None:
     shard.handlers["/v1/transactions"] = page
 
 
-def place(name: str, time: float = 0.0, ended: bool = False) -> Place:
-    return Place(ended, time, name)
+def place(name: str, time: float = 0.0, ended: bool = False) -> ActivityPlace:
+    return ActivityPlace(ended, time, name)
 
 
 async def test_list_by_id_is_merged_by_code_points() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from transaction_tracker.alerts import AlertOptions
-from transaction_tracker.alerts.faults import Observed, ServiceView, symptoms
+from transaction_tracker.alerts.faults import Observed, ServiceFacts, symptoms
 from transaction_tracker.cli import main
 from transaction_tracker.follower import Verdict
 from transaction_tracker.metrics import Gauges, Metrics, SourceGauges
@@ -200,7 +200,7 @@ def test_gauge_that_is_unknown_for_one_source_is_left_out_for_it() -> None:
 
 
 def test_alerts_name_the_source_that_has_the_fault() -> None:
-    well = ServiceView(source="main", verdict=Verdict("ok"), stored_name="ethereum:5")
+    well = ServiceFacts(source="main", verdict=Verdict("ok"), stored_name="ethereum:5")
     ill = Verdict("halted", "it broke")
     frozen = DatabaseView(1.0, None, (), {"ethereum:5": 1.0})
     observed = Observed(

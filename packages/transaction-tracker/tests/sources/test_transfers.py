@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_tracker.domain import STANDARDS, Transfer
+from transaction_tracker.domain import Standard, Transfer
 from transaction_tracker.sources.ethereum.keccak import keccak256
 from transaction_tracker.sources.ethereum.transfers import (
     TRANSFER,
@@ -168,7 +168,7 @@ def test_no_log_raises_and_each_transfer_is_complete(logs: Any) -> None:
     assert 0 <= malformed <= len(logs)
     for transfer in transfers:
         assert 0 <= transfer.index < len(logs)
-        assert transfer.standard in STANDARDS
+        assert transfer.standard in get_args(Standard)
         for account in (transfer.token, transfer.sender, transfer.recipient):
             assert len(account) == 42
             assert account == account.lower()

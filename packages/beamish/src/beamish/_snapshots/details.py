@@ -14,7 +14,7 @@ from beamish._server.process import ServerProcess
 from beamish._snapshots.encode import cut, named, short, text
 from beamish._snapshots.query import Query
 from beamish._snapshots.recorder import Crash, Recorder
-from beamish._snapshots.supervisors import Child, SupervisorRow, children, is_supervisor, row
+from beamish._snapshots.supervisors import ShownChild, SupervisorRow, children, is_supervisor, row
 from beamish.errors import BeamishError, NoProcessError
 from beamish.pid import Pid
 
@@ -81,7 +81,7 @@ class ProcessDetail:
     monitored_by: RelatedPids
     messages: list[str]
     supervisor: SupervisorRow | None
-    children: list[Child]
+    children: list[ShownChild]
     crashes: list[Crash]
     restarts: int
 

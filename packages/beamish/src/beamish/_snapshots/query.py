@@ -70,11 +70,11 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _number(name: str, value: str, least: int, most: int) -> int:
+def _number(name: str, value: str, minimum: int, maximum: int) -> int:
     if not (value.isascii() and value.isdecimal() and len(value) < 10):
         raise QueryError(f"{name} must be a whole number; got {value[:50]!r}")
-    if not least <= int(value) <= most:
-        raise QueryError(f"{name} must be from {least} to {most:,}; got {value}")
+    if not minimum <= int(value) <= maximum:
+        raise QueryError(f"{name} must be from {minimum} to {maximum:,}; got {value}")
     return int(value)
 
 

@@ -66,7 +66,7 @@ class SupervisorPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class ShownChild:
     """A child of a supervisor, with how it is restarted and stopped."""
 
     id: str
@@ -180,12 +180,12 @@ def _worst(process: Any, window: RestartWindow) -> Restarts | None:
     return Restarts(used, window.max_restarts, window.max_seconds)
 
 
-def children(process: Any, limit: int) -> list[Child]:
+def children(process: Any, limit: int) -> list[ShownChild]:
     """Return the first children of the supervisor ``process``."""
     return list(islice(_children(process.server), limit))
 
 
-def _children(server: Any) -> Iterator[Child]:
+def _children(server: Any) -> Iterator[ShownChild]:
     if isinstance(server, OrderedChildren):
         for child in server._children.values():
             yield _child(child.spec, child.pid, child.info().status)
@@ -196,8 +196,8 @@ def _children(server: Any) -> Iterator[Child]:
         yield _child(between.spec, None, "restarting")
 
 
-def _child(spec: ChildSpec, pid: Pid | None, status: str) -> Child:
-    return Child(shown(spec.id), pid, status, spec.type, spec.restart, short(spec.shutdown))
+def _child(spec: ChildSpec, pid: Pid | None, status: str) -> ShownChild:
+    return ShownChild(shown(spec.id), pid, status, spec.type, spec.restart, short(spec.shutdown))
 
 
 # -- Trees

@@ -70,9 +70,9 @@ class ManyChildren(SupervisorBase):
         self._restarting: dict[Pid, RestartingChild] = {}  # by the last pid
         # Starts whose init is suspended: a future of the result, and a function that cancels it.
         self._starts: dict[asyncio.Future[Any], Callable[[], object]] = {}
-        self._new = 0  # the number of starts that are not restarts
+        self._new_starts = 0  # the number of starts that are not restarts
         # Exits during pending starts, of processes that can still become children.
-        self._early: dict[Pid, tuple[Any, bool]] = {}
+        self._early_exits: dict[Pid, tuple[Any, bool]] = {}
         self._terminations: set[asyncio.Task[Any]] = set()  # of single children
         self._histories: dict[Pid, CrashHistory] = {}
 
@@ -113,17 +113,17 @@ class ManyChildren(SupervisorBase):
             return Fail(MaxChildrenError(limit, title_of(spec)))
 
         def done(pid: Pid | None, error: BaseException | None) -> Pid | Fail:
-            self._new -= 1
+            self._new_starts -= 1
             if pid is None:
                 return _start_failure(error)
             self._adopt(pid, spec)
             return pid
 
-        self._new += 1
+        self._new_starts += 1
         return self._start(spec, done)  # type: ignore[no-any-return] # what done returns, or FutureReply
 
     def _taken(self) -> int:
-        return len(self._children) + len(self._restarting) + self._new
+        return len(self._children) + len(self._restarting) + self._new_starts
 
     def _start(self, spec: ChildSpec, done: OnStarted) -> Any:
         """Start a child; call ``done(pid, error)`` in the same step in which the start ends.
@@ -152,7 +152,7 @@ class ManyChildren(SupervisorBase):
         self._starts[future] = lambda: process.abort_start("killed")
 
         def ended(error: StartError | None) -> None:
-            self._ended(future, done, process.pid if error is None else None, error)
+            self._start_ended(future, done, process.pid if error is None else None, error)
 
         begun.on_end(ended)
         return future
@@ -163,7 +163,7 @@ class ManyChildren(SupervisorBase):
 
         def ended(task: asyncio.Task[Any]) -> None:
             error = failure(task)
-            self._ended(future, done, None if error else task.result(), error)
+            self._start_ended(future, done, None if error else task.result(), error)
 
         task.add_done_callback(ended)
         return future
@@ -172,7 +172,7 @@ class ManyChildren(SupervisorBase):
         loop: asyncio.AbstractEventLoop = self._me.runtime.loop
         return loop.create_future()
 
-    def _ended(
+    def _start_ended(
         self,
         future: asyncio.Future[Any],
         done: OnStarted,
@@ -182,7 +182,7 @@ class ManyChildren(SupervisorBase):
         del self._starts[future]
         result = done(pid, error) if self._me is not None else _start_failure(error)
         if not self._starts:
-            self._early.clear()
+            self._early_exits.clear()
         if isinstance(result, FutureReply):  # the child is being stopped
             result.future.add_done_callback(lambda _: _set_result(future, None))
         else:
@@ -193,7 +193,7 @@ class ManyChildren(SupervisorBase):
         if pid._process is not None:
             link_to(self.pid, pid)
         else:  # it has died before it became a child: handle its exit now
-            self._me.later(ChildExit(pid, *self._early.pop(pid, ("noproc", False))))
+            self._me.later(ChildExit(pid, *self._early_exits.pop(pid, ("noproc", False))))
 
     # -- Exits of children
 
@@ -202,7 +202,7 @@ class ManyChildren(SupervisorBase):
         spec = self._children.pop(pid, None)
         if spec is None:  # not a child, stopped meanwhile, or still in its start function
             if self._starts:
-                self._early[pid] = reason, reported
+                self._early_exits[pid] = reason, reported
             return None
         log_exit(self.pid, spec, pid, reason, reported)
         history = self._histories.pop(pid, None) if self._histories else None
@@ -290,7 +290,7 @@ class ManyChildren(SupervisorBase):
             elif pid is not None:
                 # Cancelled when the start function had already returned: stop the new child.
                 self._children[pid] = child.spec
-                return self._end(pid)
+                return self._stop_child(pid)
             return None
 
         begun = self._start(child.spec, done)
@@ -322,7 +322,7 @@ class ManyChildren(SupervisorBase):
 
     # -- Requests of clients
 
-    def _end(self, pid: Pid) -> Fail | FutureReply | None:
+    def _stop_child(self, pid: Pid) -> Fail | FutureReply | None:
         """Stop a child; the supervisor handles other messages meanwhile."""
         if pid in self._restarting:
             start = self._drop_restarting(pid)
@@ -362,7 +362,7 @@ class ManyChildren(SupervisorBase):
         Source:
             ``DynamicSupervisor.terminate_child/2``.
         """
-        return self._end(pid)  # type: ignore[return-value] # Fail, FutureReply or None
+        return self._stop_child(pid)  # type: ignore[return-value] # Fail, FutureReply or None
 
     @call(timeout=None)
     def which_children(self) -> list[ChildInfo]:

@@ -265,7 +265,7 @@ class OrderedChildren(SupervisorBase):
             return Fail(error)
         return Fail(IgnoredError(title_of(child.spec))) if child.pid is None else child.pid
 
-    async def _end(self, id: Any) -> Fail | None:  # noqa: A002
+    async def _stop_child(self, id: Any) -> Fail | None:  # noqa: A002
         child = self._children.get(id) or self._restarting_with(id)
         if child is None:
             return Fail(not_found(id, len(self._children)))

@@ -15,7 +15,7 @@ from beamish.pid import Pid
 _log = logging.getLogger("beamish")
 
 
-class Listener(Protocol):
+class ResultListener(Protocol):
     """Receives the result of a task just before its process ends."""
 
     def replied(self, value: Any) -> None:
@@ -32,7 +32,7 @@ class FunctionProcess(SpawnedProcess):
         runtime: Runtime,
         parent: Pid | None,
         call: tuple[str, tuple[Any, ...]],
-        listener: Listener | None,
+        listener: ResultListener | None,
     ) -> None:
         super().__init__(runtime, parent, call[0])
         self._call = call
@@ -53,7 +53,7 @@ def spawn(
     fn: Callable[..., Any],
     args: tuple[Any, ...],
     parent: Pid | None,
-    listener: Listener | None = None,
+    listener: ResultListener | None = None,
 ) -> FunctionProcess:
     """Start the process of a task, in a copy of the current context.
 

@@ -11,7 +11,7 @@ from beamish import _checks
 from beamish._runtime import one_or_many
 from beamish._server.requests import describe
 from beamish._task.answer import Answer, caller
-from beamish._task.function import FunctionProcess, Listener, check_function, name_of
+from beamish._task.function import FunctionProcess, ResultListener, check_function, name_of
 from beamish._task.source import END, PENDING, StreamSource, check_iterable
 from beamish.errors import CallTimeoutError, ExitError
 from beamish.pid import Pid
@@ -19,7 +19,9 @@ from beamish.results import Exited, Ok
 
 OnTimeout: TypeAlias = Literal["exit", "kill_task"]
 Elements: TypeAlias = Iterable[Any] | AsyncIterable[Any]
-Starter: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...], Listener], FunctionProcess]
+Starter: TypeAlias = Callable[
+    [Callable[..., Any], tuple[Any, ...], ResultListener], FunctionProcess
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def stream(
     check_iterable(elements)
     if max_concurrency is None:
         max_concurrency = os.cpu_count() or 1
-    _checks.count("max_concurrency", max_concurrency, least=1)
+    _checks.count("max_concurrency", max_concurrency, minimum=1)
     _checks.one_of("ordered", ordered, (True, False))
     _checks.timeout(timeout)
     _checks.one_of("on_timeout", on_timeout, ("exit", "kill_task"))

@@ -189,7 +189,7 @@ class Cluster:
         Returns:
             The number of shards that were moved; 0 if the nodes are balanced.
         """
-        _checks.count("max_moves", max_moves, least=1)
+        _checks.count("max_moves", max_moves, minimum=1)
         for moves in range(max_moves):
             nodes = sorted(
                 (node for node in await self.members() if node.alive),
@@ -248,7 +248,7 @@ def check_name(name: Any) -> None:
 
 def _check(name: Any, shards: Any, lease: Any) -> None:
     check_name(name)
-    _checks.count("shards", shards, least=1)
+    _checks.count("shards", shards, minimum=1)
     if shards > SLOTS:
         raise ValueError(f"shards must be at most {SLOTS}; got {shards}")
     _checks.seconds("lease", lease)

@@ -1,9 +1,8 @@
 """The observer as an ASGI application."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from importlib.metadata import version
-from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,8 +23,6 @@ from beamish.observer.errors import HANDLERS, RequestError
 from beamish.observer.feed import EVERY_SECONDS, Feed
 from beamish.observer.static import OBSERVER, PAGE
 from beamish.observer.streams import EventStream, TraceStream
-
-_Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _log = logging.getLogger("beamish.observer")
 

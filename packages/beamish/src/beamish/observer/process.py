@@ -14,7 +14,7 @@ from beamish.gen_server import call
 from beamish.observer.access import Token, check_token, is_loopback
 from beamish.observer.app import ObserverApp
 from beamish.observer.server import HttpServer
-from beamish.observer.serving import ServerProcess, url_of
+from beamish.observer.serving import HttpServerProcess, url_of
 from beamish.observer.sockets import bind_local, bind_tcp, remove
 from beamish.pid import Name
 
@@ -24,7 +24,7 @@ _SHUTDOWN_SECONDS = 10.0
 _log = logging.getLogger("beamish.observer")
 
 
-class Observer(ServerProcess, shutdown=_SHUTDOWN_SECONDS):
+class Observer(HttpServerProcess, shutdown=_SHUTDOWN_SECONDS):
     """Serve the observer from within the program that it shows.
 
     ``Observer.child_spec(...)`` takes these arguments; put it last into the tree, so that it stops

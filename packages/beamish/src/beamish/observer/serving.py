@@ -108,7 +108,7 @@ class HeaderTimeoutProtocol(H11Protocol):
         self.transport.abort()
 
 
-class ServerProcess(GenServer, trap_exit=True):
+class HttpServerProcess(GenServer, trap_exit=True):
     """A process that serves an HTTP server on sockets, and stops with it.
 
     Args:

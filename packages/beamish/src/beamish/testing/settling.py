@@ -26,7 +26,7 @@ async def settle(*, max_turns: int = 10_000) -> None:
     Raises:
         TimeoutError: A process or task runs on and on; the message says which.
     """
-    _checks.count("max_turns", max_turns, least=1)
+    _checks.count("max_turns", max_turns, minimum=1)
     runtime = running()
     if isinstance(runtime.loop, SimulatedLoop):
         await runtime.loop.settled()

@@ -139,7 +139,7 @@ def _started(main: Callable[[], Awaitable[T]]) -> Awaitable[T]:
 def _check(main: Any, max_steps: int) -> None:
     if not callable(main):
         raise TypeError(f"main must be an async function without arguments; got {main!r}")
-    _checks.count("max_steps", max_steps, least=1)
+    _checks.count("max_steps", max_steps, minimum=1)
     if asyncio._get_running_loop() is not None:
         raise RuntimeError(
             "a simulation creates its own event loop: call it from a plain function (def), "

@@ -145,7 +145,7 @@ async def test_exits_during_starts_are_forgotten_once_no_start_is_left(fails: bo
         for _ in range(3):
             ended.append(await Sleeper.start_link())
             await GenServer.stop(ended[-1], "shutdown")
-        await until(lambda: len(sup._process.server._early) == 3)
+        await until(lambda: len(sup._process.server._early_exits) == 3)
         if fails:
             raise ValueError("no child")
         return await Sleeper.start_link()
@@ -158,4 +158,4 @@ async def test_exits_during_starts_are_forgotten_once_no_start_is_left(fails: bo
 
     assert isinstance(result, Exception) is fails
     assert len(ended) == 3
-    assert sup._process.server._early == {}
+    assert sup._process.server._early_exits == {}

@@ -1,7 +1,7 @@
 """Alerts about the service itself: raised from what is observed, stored, and delivered."""
 
 from transaction_tracker.alerts.board import AlertBoard
-from transaction_tracker.alerts.faults import MAX_PARKED_ALERTS, ServiceView
+from transaction_tracker.alerts.faults import MAX_PARKED_ALERTS, ServiceFacts
 from transaction_tracker.alerts.names import ALERTS
 from transaction_tracker.alerts.options import AlertOptions
 from transaction_tracker.alerts.supervisor import AlertContext, Alerts
@@ -13,5 +13,5 @@ __all__ = [
     "AlertContext",
     "AlertOptions",
     "Alerts",
-    "ServiceView",
+    "ServiceFacts",
 ]

@@ -13,7 +13,7 @@ from transaction_tracker.domain.alert import (
     AlertKind,
     AlertNotice,
     AlertSeverity,
-    Watches,
+    FaultWatches,
 )
 from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.store.alerts import (
@@ -74,7 +74,7 @@ class AlertBoard:
         self._new: dict[NoticeKey, AlertNotice] = {}
         self._settled: set[NoticeKey] = set()
         self._gone: dict[str, str] = {}
-        self.watches: Watches = Watches()
+        self.watches: FaultWatches = FaultWatches()
         self.endpoints: dict[str, WebhookEndpoint] = {}
         self.queues: dict[str, NoticeQueue] = {}
         self.view: DatabaseView | None = None
@@ -129,7 +129,7 @@ class AlertBoard:
             if queue.failures >= threshold and queue.failed_at is not None
         }
 
-    def evaluated(self, watches: Watches, changed: Iterable[Alert]) -> None:
+    def evaluated(self, watches: FaultWatches, changed: Iterable[Alert]) -> None:
         """Record the result of an evaluation: alerts that changed are stored and delivered."""
         self.watches, self._evaluated_at = watches, self.now()
         for alert in changed:
@@ -194,7 +194,7 @@ class AlertBoard:
         known = list(alerts)
         active = [alert for alert in known if alert.active]
         cleared = [alert for alert in known if not alert.active]
-        self.watches = Watches.restored(active, self.now())
+        self.watches = FaultWatches.restored(active, self.now())
         self._cleared.extend(sorted(cleared, key=lambda alert: alert.cleared_at or 0.0))
         for notice in notices:
             self._enqueue(notice)

@@ -26,7 +26,7 @@ _VERDICT_MARGIN_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceView:
+class ServiceFacts:
     """What is known of the service without its database.
 
     Attributes:
@@ -67,15 +67,15 @@ class Observed:
     """
 
     wall: float
-    service: ServiceView
-    others: Sequence[ServiceView] = ()
+    service: ServiceFacts
+    others: Sequence[ServiceFacts] = ()
     database: DatabaseView | None = None
     silence: float = 0.0
     free_percent: float | None = None
     deaf: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def sources(self) -> Sequence[ServiceView]:
+    def sources(self) -> Sequence[ServiceFacts]:
         """What is known of each source."""
         return (self.service, *self.others)
 
@@ -133,7 +133,7 @@ def _each_source(observed: Observed, options: AlertOptions) -> Iterator[Symptom]
         yield from _parked(source)
 
 
-def _source(service: ServiceView, wall: float, options: AlertOptions) -> Iterator[Symptom]:
+def _source(service: ServiceFacts, wall: float, options: AlertOptions) -> Iterator[Symptom]:
     verdict, since = service.verdict, wall - service.verdict_seconds
     if verdict.state == "halted":
         text = f"{verdict.reason}; run txtrack doctor"
@@ -154,7 +154,7 @@ def _source(service: ServiceView, wall: float, options: AlertOptions) -> Iterato
         yield Symptom("source.lagging", service.source, "warning", text, delay)
 
 
-def _providers(service: ServiceView, options: AlertOptions) -> Iterator[Symptom]:
+def _providers(service: ServiceFacts, options: AlertOptions) -> Iterator[Symptom]:
     left = any(status.healthy for status in service.providers)
     severity: AlertSeverity = "warning" if left else "critical"
     effect = "another one is used meanwhile" if left else "none is usable, and no state changes"
@@ -235,7 +235,7 @@ def _endpoints(observed: Observed, options: AlertOptions) -> Iterator[Symptom]:
             yield Symptom("endpoint.failing", endpoint.id, "warning", text, since=since)
 
 
-def _parked(service: ServiceView) -> Iterator[Symptom]:
+def _parked(service: ServiceFacts) -> Iterator[Symptom]:
     for transaction, error in list(service.parked.items())[:MAX_PARKED_ALERTS]:
         text = (
             f"the transaction is parked: {_short(error)}; see txtrack why {transaction}, then run "

@@ -7,7 +7,7 @@ from typing import Any
 
 from beamish import IGNORE, Backoff, ChildSpec, DynamicSupervisor, GenServer, Supervisor
 from transaction_tracker.alerts.board import AlertBoard
-from transaction_tracker.alerts.faults import ServiceView
+from transaction_tracker.alerts.faults import ServiceFacts
 from transaction_tracker.alerts.keeper import AlertKeeper
 from transaction_tracker.alerts.names import KEEPER, SENDER, WATCHER
 from transaction_tracker.alerts.options import AlertOptions
@@ -38,7 +38,7 @@ class AlertContext:
     """
 
     board: AlertBoard
-    look: Callable[[], Sequence[ServiceView]]
+    look: Callable[[], Sequence[ServiceFacts]]
     options: AlertOptions
     client: CheckedClient
     database: Path | None = None

@@ -9,7 +9,7 @@ from transaction_tracker.alerts import names
 from transaction_tracker.alerts.board import AlertBoard
 from transaction_tracker.alerts.faults import (
     Observed,
-    ServiceView,
+    ServiceFacts,
     holds,
     symptoms,
     unknown,
@@ -43,7 +43,7 @@ class AlertWatcher(GenServer):
     """
 
     def __init__(
-        self, board: AlertBoard, look: Callable[[], Sequence[ServiceView]], options: AlertOptions
+        self, board: AlertBoard, look: Callable[[], Sequence[ServiceFacts]], options: AlertOptions
     ) -> None:
         self._board = board
         self._look = look
@@ -88,7 +88,7 @@ class AlertWatcher(GenServer):
             names.deliver()
             names.sync()
 
-    def _observed(self, sources: Sequence[ServiceView]) -> Observed:
+    def _observed(self, sources: Sequence[ServiceFacts]) -> Observed:
         board = self._board
         return Observed(
             wall=time.time(),

@@ -2,17 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Match, Route
-from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED
+from starlette.routing import BaseRoute
 
 from beamish.observer.static import POLICY
 from transaction_tracker.api import documentation, routes
@@ -22,23 +17,14 @@ from transaction_tracker.api.bodies import Bodies
 from transaction_tracker.api.context import ApiContext, CachedValue
 from transaction_tracker.api.dashboard import OBSERVER_PATH, add_dashboard
 from transaction_tracker.api.description import describe, operation_id
+from transaction_tracker.api.error_handlers import handle_errors
 from transaction_tracker.api.guard import Guard
 from transaction_tracker.api.head import HeadRequests
 from transaction_tracker.api.idempotency import Idempotency
 from transaction_tracker.api.mounted_observer import MountedObserver
 from transaction_tracker.api.options import WebOptions
-from transaction_tracker.api.problems import ProblemError, not_json, response
 from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.service import Service
-from transaction_tracker.api.validation import described
-from transaction_tracker.domain import (
-    AmbiguousIdError,
-    EndedError,
-    InvalidTransactionError,
-    NotTrackedError,
-    ParkedError,
-    UnknownSourceError,
-)
 
 DESCRIPTION = """Track money transactions until their state is final.
 
@@ -90,7 +76,7 @@ def create_app(
     add_dashboard(app)
     if observer is not None:
         app.mount(OBSERVER_PATH, observer.guarded(tokens))
-    _handle_errors(app)
+    handle_errors(app)
     _add_middleware(app, options, tokens, service)
     _describe(app, service)
     return app
@@ -132,100 +118,3 @@ def _add_middleware(app: FastAPI, options: WebOptions, tokens: Tokens, service: 
         owned_for=service.owned_for,
         shard=service.shard,
     )
-
-
-def _handle_errors(app: FastAPI) -> None:
-    @app.exception_handler(ProblemError)
-    async def problem(request: Request, error: ProblemError) -> Response:
-        return response(error, request.state.request_id)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return response(_invalid(error.errors()), request.state.request_id)
-
-    @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> Response:
-        headers = dict(error.headers or {})
-        if error.status_code == HTTP_400_BAD_REQUEST:
-            # FastAPI raises 400 only if the body is not text or contains a too long number.
-            return response(not_json("it cannot be decoded"), request.state.request_id)
-        if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(_methods(request)) or headers["Allow"]
-        detail = _DETAILS.get(error.status_code, error.detail)
-        found = ProblemError(error.status_code, detail, headers=headers)
-        return response(found, request.state.request_id)
-
-    @app.exception_handler(NotTrackedError)
-    async def not_tracked(request: Request, error: NotTrackedError) -> Response:
-        detail = f"{error.id} is not tracked; register it with POST /v1/transactions"
-        return response(ProblemError(404, detail, kind="not-tracked"), request.state.request_id)
-
-    @app.exception_handler(InvalidTransactionError)
-    async def invalid_id(request: Request, error: InvalidTransactionError) -> Response:
-        fault = {"detail": str(error), "parameter": "id"}
-        found = ProblemError(422, str(error), kind="invalid-transaction", errors=[fault])
-        return response(found, request.state.request_id)
-
-    @app.exception_handler(UnknownSourceError)
-    async def not_followed(request: Request, error: UnknownSourceError) -> Response:
-        found = ProblemError(409, str(error), kind="not-followed")
-        return response(found, request.state.request_id)
-
-    @app.exception_handler(EndedError)
-    async def ended(request: Request, error: EndedError) -> Response:
-        return response(ProblemError(409, str(error), kind="ended"), request.state.request_id)
-
-    @app.exception_handler(AmbiguousIdError)
-    async def ambiguous(request: Request, error: AmbiguousIdError) -> Response:
-        fault = {
-            "detail": str(error),
-            "parameter": "id",
-            "candidates": list(error.candidates),
-        }
-        found = ProblemError(409, str(error), kind="ambiguous-id", errors=[fault])
-        return response(found, request.state.request_id)
-
-    @app.exception_handler(ParkedError)
-    async def parked(request: Request, error: ParkedError) -> Response:
-        return response(ProblemError(409, str(error), kind="parked"), request.state.request_id)
-
-
-def _methods(request: Request) -> list[str]:
-    """Return the methods of all routes of the request's path."""
-    found = (
-        route.methods or ()
-        for router in routes.ROUTERS
-        for route in router.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-    )
-    methods = {method for methods in found for method in methods}
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
-
-
-_DETAILS = {
-    404: "unknown path; /docs and /openapi.json list the paths",
-    405: "method not allowed; see the Allow header",
-}
-
-
-def _invalid(found: Sequence[Any]) -> ProblemError:
-    if any(error["type"] == "json_invalid" for error in found):
-        cause, place = found[0]["ctx"]["error"], found[0]["loc"][-1]
-        return not_json(f"{cause} at character {place}")
-    details = [_error_detail(error) for error in found]
-    text = "; ".join(detail["detail"] for detail in details[:3])
-    return ProblemError(422, text, kind="invalid-request", errors=details)
-
-
-def _error_detail(error: Any) -> dict[str, str]:
-    """Return the location and the message of an error, without the value.
-
-    The value can be long or secret.
-    """
-    place, *steps = (str(step) for step in error["loc"])
-    if place == "body":
-        pointer = "/".join(("#", *(step.replace("~", "~0").replace("/", "~1") for step in steps)))
-        return {"detail": described(error), "pointer": pointer}
-    name = "/".join(steps)
-    kind = "header" if place == "header" else "parameter"
-    return {"detail": f"{name}: {described(error)}", kind: name}

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query
 
 from transaction_tracker.domain.numbers import json_number
-from transaction_tracker.store.listing import Place
+from transaction_tracker.store.listing import ActivityPlace
 
 TRANSACTION_PATTERN = r"^[tn]([0-9a-f]{2}){1,850}$"
 EVENT_PATTERN = r"^e[0-9]{1,18}$"
@@ -38,7 +38,7 @@ def transaction_at(cursor: str) -> str:
     return bytes.fromhex(cursor[1:]).decode(errors="replace").replace("\0", "")
 
 
-def of_place(place: Place) -> str:
+def of_place(place: ActivityPlace) -> str:
     """Return the cursor of a transaction in the order of activity."""
     text = f"{'e' if place.ended else 'o'}{place.time!r} {place.id}"
     return "n" + text.encode().hex()
@@ -49,14 +49,14 @@ def is_of_activity(cursor: str) -> bool:
     return cursor.startswith("n")
 
 
-def place_at(cursor: str) -> Place | None:
+def place_at(cursor: str) -> ActivityPlace | None:
     """Return the place of a cursor in the order of activity; ``None`` if it is forged."""
     text = transaction_at(cursor)
     kind, time, separator, transaction = text[:1], *text[1:].partition(" ")
     if kind not in "eo" or not separator:
         return None
     try:
-        return Place(kind == "e", json_number(time), transaction)
+        return ActivityPlace(kind == "e", json_number(time), transaction)
     except ValueError:
         return None
 

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from beamish import telemetry
 from transaction_tracker.domain import TERMINAL
@@ -19,7 +19,6 @@ SAMPLE_SECONDS = 5.0
 MINUTE_SECONDS = 60.0
 
 Span: TypeAlias = Literal["10m", "1d"]
-SPANS: tuple[Span, ...] = get_args(Span)
 
 _Number = TypeVar("_Number", int, float)
 

@@ -6,7 +6,7 @@ import socket
 from starlette.types import ASGIApp
 
 from beamish import call
-from beamish.observer.serving import ServerProcess, url_of
+from beamish.observer.serving import HttpServerProcess, url_of
 from transaction_tracker.api.options import MAX_SHUTDOWN_SECONDS, WebOptions
 from transaction_tracker.api.server import bind, http_server
 
@@ -15,7 +15,7 @@ _MARGIN_SECONDS = 1.0
 logger: logging.Logger = logging.getLogger("transaction_tracker.api")
 
 
-class Listening(ServerProcess, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):
+class Listening(HttpServerProcess, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):
     """Serve an ASGI application, which a subclass passes to ``listen``.
 
     Args:

@@ -13,7 +13,7 @@ from pydantic import Field, WithJsonSchema
 
 from transaction_tracker.api import cursors
 from transaction_tracker.api.why import NextCheck, WaitsFor, Why
-from transaction_tracker.delivery.payload import (
+from transaction_tracker.delivery.views import (
     Address,
     Block,
     BlockView,

@@ -24,7 +24,7 @@ from transaction_tracker.tracker.addresses import (
     address_place,
 )
 
-# To check a checksum takes some hundredths of a millisecond.
+# Checking a checksum takes some hundredths of a millisecond; other tasks run in between.
 _ITEMS_AT_ONCE = 100
 
 
@@ -54,7 +54,7 @@ class AddressIn(BaseModel):
         default_factory=dict,
         description="JSON object that is returned with each event of a deposit, up to 4,096 bytes.",
     )
-    # The limits stand with the number: beside a union, they would miss in the description.
+    # The limits are those of the number: on the union, the description would not show them.
     from_block: Annotated[int, Field(ge=0, le=MAX_BLOCK_NUMBER), BeforeValidator(whole)] | None = (
         Field(
             None,

@@ -20,7 +20,6 @@ from transaction_tracker.domain.deposit import (
 from transaction_tracker.domain.details import (
     MAX_SYMBOL_CHARACTERS,
     NO_DETAILS,
-    STANDARDS,
     ZERO_ADDRESS,
     Details,
     Execution,
@@ -110,7 +109,6 @@ __all__ = [
     "NO_DETAILS",
     "PASSED_OVER",
     "REASONS",
-    "STANDARDS",
     "STATES",
     "TAGS",
     "TERMINAL",

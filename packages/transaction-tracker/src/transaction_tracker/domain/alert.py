@@ -123,7 +123,7 @@ class AlertNotice:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class FaultWatch:
     """A fault over time: observed but not yet raised, active, or gone but not yet cleared.
 
     Times are seconds of any one clock, unless they are in the alert.
@@ -165,14 +165,14 @@ class AlertMoment:
 
 
 @dataclass(frozen=True, slots=True)
-class Watches:
+class FaultWatches:
     """All observed faults and active alerts, as a value.
 
     Attributes:
         by_key: The faults by kind and subject.
     """
 
-    by_key: Mapping[AlertKey, Watch] = field(default_factory=dict)
+    by_key: Mapping[AlertKey, FaultWatch] = field(default_factory=dict)
 
     @property
     def active(self) -> tuple[Alert, ...]:
@@ -181,16 +181,16 @@ class Watches:
         return tuple(sorted(alerts, key=lambda alert: (alert.raised_at, alert.id)))
 
     @classmethod
-    def restored(cls, alerts: Iterable[Alert], now: float) -> "Watches":
+    def restored(cls, alerts: Iterable[Alert], now: float) -> "FaultWatches":
         """Return the watches of alerts that were active when the program stopped."""
-        return cls({alert.key: Watch(now, alert.since, alert=alert) for alert in alerts})
+        return cls({alert.key: FaultWatch(now, alert.since, alert=alert) for alert in alerts})
 
     def after(
         self,
         symptoms: Iterable[Symptom],
         unknown: Collection[AlertKind | AlertKey],
         moment: AlertMoment,
-    ) -> tuple["Watches", tuple[Alert, ...]]:
+    ) -> tuple["FaultWatches", tuple[Alert, ...]]:
         """Return the watches after an evaluation, and the alerts that changed.
 
         An alert is raised once its symptom has lasted, and cleared once it has been gone for a
@@ -202,7 +202,7 @@ class Watches:
             unknown: Kinds and keys about which nothing is known now: their alerts stay as they are.
             moment: The time.
         """
-        watches: dict[AlertKey, Watch] = {}
+        watches: dict[AlertKey, FaultWatch] = {}
         changed: list[Alert] = []
         seen = {symptom.key: symptom for symptom in symptoms}
         for key in dict.fromkeys((*self.by_key, *seen)):
@@ -218,12 +218,12 @@ class Watches:
                 changed.append(watch.alert)
             if watch.alert is None or watch.alert.active:
                 watches[key] = watch
-        return Watches(watches), tuple(changed)
+        return FaultWatches(watches), tuple(changed)
 
 
-def _observed(watch: Watch | None, symptom: Symptom, moment: AlertMoment) -> Watch:
+def _observed(watch: FaultWatch | None, symptom: Symptom, moment: AlertMoment) -> FaultWatch:
     """Return the watch of a fault that is observed now."""
-    watch = watch or Watch(moment.now, moment.wall)
+    watch = watch or FaultWatch(moment.now, moment.wall)
     alert = watch.alert
     if alert is None:
         lasts = moment.now - watch.seen_at >= symptom.delay
@@ -240,7 +240,7 @@ def _observed(watch: Watch | None, symptom: Symptom, moment: AlertMoment) -> Wat
     return replace(watch, alert=changed, milder_at=None)
 
 
-def _absent(watch: Watch, moment: AlertMoment) -> Watch | None:
+def _absent(watch: FaultWatch, moment: AlertMoment) -> FaultWatch | None:
     """Return the watch of a fault that is not observed now; ``None`` if it was never raised."""
     alert = watch.alert
     if alert is None:
@@ -251,7 +251,7 @@ def _absent(watch: Watch, moment: AlertMoment) -> Watch | None:
     return replace(watch, alert=alert, gone_at=gone_at)
 
 
-def _raised(watch: Watch, symptom: Symptom, moment: AlertMoment) -> Alert:
+def _raised(watch: FaultWatch, symptom: Symptom, moment: AlertMoment) -> Alert:
     return Alert(
         f"al_{secrets.token_hex(_ID_BYTES)}",
         symptom.kind,

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 Standard: TypeAlias = Literal["erc20", "erc721", "erc1155"]
-STANDARDS: tuple[Standard, ...] = get_args(Standard)
-
 
 MAX_SYMBOL_CHARACTERS = 32
 # Nobody has its key. It stands for the coin in some programs, but logs name no coin.

@@ -60,9 +60,9 @@ def transition(
     if all(getattr(tracked, name) == value for name, value in changes.items()):
         return tracked, None
     after = replace(tracked, version=tracked.version + 1, **changes)
-    least = observation.transaction.min_confirmations if isinstance(observation, Included) else 1
+    minimum = observation.transaction.min_confirmations if isinstance(observation, Included) else 1
     details = _details_of(observation)
-    return after, Event(tracked.state, after, details=details, min_confirmations=least)
+    return after, Event(tracked.state, after, details=details, min_confirmations=minimum)
 
 
 def decide(

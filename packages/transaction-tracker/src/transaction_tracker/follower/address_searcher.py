@@ -7,7 +7,8 @@ from functools import partial
 
 from beamish import Backoff, Continue, ExitError, GenServer, Ref, Registry, process
 from transaction_tracker.awake import loop_time
-from transaction_tracker.follower.deposits import Deposits, failed_in
+from transaction_tracker.follower.deposit_steps import failed_in
+from transaction_tracker.follower.deposits import Deposits
 from transaction_tracker.sources import DepositSource, FetchedBlock, NotYetError, SourceError
 from transaction_tracker.store import Store, StoreError
 from transaction_tracker.store.addresses import searches
@@ -118,7 +119,7 @@ class AddressSearcher(GenServer):
         wanted = [(block, paying[block.link.hash]) for block in within if paying[block.link.hash]]
         outcomes = await self._source.outcomes_early(wanted) if wanted else {}
         disputed = await self._deposits.disputed(failed_in(within, outcomes))
-        deposits = self._deposits.searched(found, within, outcomes, disputed)
+        deposits = self._deposits.steps.of_search(found, within, outcomes, disputed)
         advance = partial(searches.advance, source=name, piece=piece, found=deposits)
         stored = await Store.run(advance)
         for tracked in stored.started:

@@ -4,77 +4,39 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from beamish import GenServer, telemetry
+from beamish import GenServer
 from transaction_tracker.domain import (
     BlockRef,
     Deposit,
     DepositRules,
-    Event,
     Included,
-    Outcome,
     Paid,
-    PassedOver,
     Policy,
     Required,
-    Tracked,
-    decide,
 )
 from transaction_tracker.domain.sharding import Shard
+from transaction_tracker.follower.deposit_steps import (
+    BlockDeposits,
+    DepositSteps,
+    PathDeposits,
+    has_failed,
+)
 from transaction_tracker.sources import (
     ChainSource,
     DepositSource,
     FetchedBlock,
     SourceError,
-    Unreadable,
     watches_addresses,
 )
-from transaction_tracker.store import FoundDeposits, OpenTransactions
+from transaction_tracker.store import OpenTransactions
 from transaction_tracker.store.addresses.table import WatchedAddresses
 
 # A block whose transfers no provider sends holds the chain up for as long.
 PATIENCE_SECONDS = 60.0
 
 logger: logging.Logger = logging.getLogger("transaction_tracker")
-
-
-@dataclass(frozen=True, slots=True)
-class BlockDeposits:
-    """Payments to watched addresses in one block.
-
-    Attributes:
-        paid: What its transactions pay, by their ids at the source.
-        below: Number of payments below the minimum, by address.
-    """
-
-    paid: Paid = field(default_factory=dict)
-    below: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PathDeposits:
-    """Payments to watched addresses in the blocks that are applied next.
-
-    Attributes:
-        version: Number of additions of addresses that the blocks were compared with; ``None`` if
-            the source cannot compare them.
-        by_block: The payments of each block that has some, by its hash.
-        unread: Hashes of blocks whose transfers no provider sends.
-    """
-
-    version: int | None = None
-    by_block: Mapping[str, BlockDeposits] = field(default_factory=dict)
-    unread: frozenset[str] = frozenset()
-
-    @property
-    def by_block_paying(self) -> Mapping[str, Collection[str]]:
-        """The transactions that pay, by hash of their block."""
-        return {key: deposits.paid.keys() for key, deposits in self.by_block.items()}
-
-    def of(self, block: FetchedBlock) -> BlockDeposits:
-        """Return the payments in a block."""
-        return self.by_block.get(block.link.hash, BlockDeposits())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +55,7 @@ class CheckTransfers:
 
 
 class Deposits:
-    """Finds payments to watched addresses, and decides which of them are tracked.
+    """Finds payments to watched addresses by asking the source.
 
     Args:
         source: The source.
@@ -105,6 +67,9 @@ class Deposits:
             block, and tracks the deposits whose transactions belong to it.
         checker: Name of the process that compares the transfers of applied blocks with those of
             another provider. Default: none does.
+
+    Attributes:
+        steps: Makes what the store must know of the payments that were found.
     """
 
     def __init__(
@@ -120,10 +85,11 @@ class Deposits:
         self._source = source
         self._open_transactions = open_transactions
         self._rules = rules
-        self._required: Required = required
-        self._policy = policy
         self._shard = shard
         self._checker = checker
+        self.steps: DepositSteps = DepositSteps(
+            source, open_transactions, rules.max_open, required, policy
+        )
         # The first block whose transfers no provider sends, and since when.
         self._failing: tuple[str, float] | None = None
 
@@ -225,7 +191,7 @@ class Deposits:
         Raises:
             SourceError: No provider is healthy.
         """
-        failed = {key for key, fact in included.items() if key not in own and _has_failed(fact)}
+        failed = {key for key, fact in included.items() if key not in own and has_failed(fact)}
         disputed = await self.disputed({block.link.ref: failed} if failed else {})
         return {key: fact for key, fact in included.items() if key not in disputed}
 
@@ -259,171 +225,3 @@ class Deposits:
                     for each in deposits
                 )
                 GenServer.cast(self._checker, CheckTransfers(block.link.ref, known))
-
-    def step(
-        self,
-        found: PathDeposits,
-        blocks: Sequence[FetchedBlock],
-        own: Mapping[str, str],
-        included: Mapping[str, Included],
-    ) -> FoundDeposits | None:
-        """Return what the store must know about the deposits of blocks that are applied together.
-
-        Args:
-            found: The payments.
-            blocks: The blocks; only the last one has payments that are tracked.
-            own: Open transactions in the last block, each with its id in it.
-            included: Facts about transactions of the last block that pay, by their id in it. A
-                transaction without a fact is asked about again: its result is not known yet.
-        """
-        if found.version is None:
-            return None
-        passed_over: Counter[tuple[str, PassedOver]] = Counter()
-        for block in blocks:
-            for address, count in found.of(block).below.items():
-                passed_over[address, "below_minimum"] += count
-        paid: dict[str, tuple[Deposit, ...]] = {}
-        new: dict[str, tuple[Deposit, ...]] = {}
-        ids = set(own.values())
-        for transaction, deposits in found.of(blocks[-1]).paid.items() if blocks else ():
-            if transaction in ids:
-                # Also a failed one: its event says that it pays nothing. Without the deposits, a
-                # later event could not say that it has succeeded after all.
-                paid |= {key: deposits for key, id_ in own.items() if id_ == transaction}
-            elif _has_failed(included.get(transaction)):
-                passed_over.update((each.address, "failed") for each in deposits)
-            else:
-                paid[transaction] = new[transaction] = deposits
-        return FoundDeposits(
-            found.version,
-            paid,
-            *self._requirements(new),
-            self._keys(own) if self._open_transactions.addresses.version else frozenset(),
-            passed_over,
-            self._rules.max_open,
-            unread=tuple(block.link.number for block in blocks if block.link.hash in found.unread),
-        )
-
-    def searched(
-        self,
-        found: PathDeposits,
-        blocks: Sequence[FetchedBlock],
-        outcomes: Mapping[str, Mapping[str, Outcome | Unreadable | None]],
-        disputed: Container[str] = (),
-    ) -> FoundDeposits:
-        """Return what the store must know about deposits in old blocks.
-
-        Args:
-            found: The payments.
-            blocks: The blocks.
-            outcomes: Outcomes of transactions that pay, by the hash of their block. One without an
-                outcome is tracked: the answers about it decide.
-            disputed: Failed transactions that succeeded by another provider: they are tracked.
-        """
-        paid: dict[str, tuple[Deposit, ...]] = {}
-        passed_over: Counter[tuple[str, PassedOver]] = Counter()
-        for block in blocks:
-            of_block, failed = found.of(block), failed_in([block], outcomes)
-            for address, count in of_block.below.items():
-                passed_over[address, "below_minimum"] += count
-            for transaction, deposits in of_block.paid.items():
-                if transaction not in disputed and transaction in failed.get(block.link.ref, ()):
-                    passed_over.update((each.address, "failed") for each in deposits)
-                else:
-                    paid[transaction] = deposits
-        return replace(self.added(paid), version=found.version or 0, passed_over=passed_over)
-
-    def added(self, paid: Paid) -> FoundDeposits:
-        """Return what the store must know about deposits that are added to those of a block."""
-        required, asked = self._requirements(paid)
-        return FoundDeposits(
-            paid=paid, required=required, asked=asked, max_open=self._rules.max_open, adds=True
-        )
-
-    def _requirements(self, paid: Paid) -> tuple[dict[str, Required], frozenset[str]]:
-        """Return what makes the states of transactions final, and where an address says it."""
-        required: dict[str, Required] = {}
-        asked: set[str] = set()
-        for key, deposits in paid.items():
-            own = self._own_required(deposits)
-            required[key] = self._required if own is None else own
-            if own is not None:
-                asked.add(key)
-        return required, frozenset(asked)
-
-    def _own_required(self, deposits: Iterable[Deposit]) -> Required | None:
-        """Return what the first address says that says something."""
-        for each in deposits:
-            own = self._open_transactions.addresses.required(each.address)
-            if own is not None:
-                return own
-        return None
-
-    def events(
-        self, found: FoundDeposits | None, included: Mapping[str, Included]
-    ) -> tuple[Event, ...]:
-        """Return the events of the transactions that are tracked from this block on.
-
-        Only that the block contains them: their ends are decided once they are stored, like those
-        of all others.
-        """
-        if found is None:
-            return ()
-        events: list[Event] = []
-        for transaction, required in found.required.items():
-            if transaction in included:
-                tracked = Tracked(
-                    transaction,
-                    required,
-                    source=self._source.name,
-                    required_by=found.required_by(transaction),
-                )
-                events += decide(tracked, (included[transaction],), self._policy)
-        return tuple(events)
-
-    def _keys(self, own: Iterable[str]) -> frozenset[str]:
-        found = map(self._open_transactions.get, own)
-        return frozenset(tracked.key for tracked in found if tracked is not None)
-
-
-def _has_failed(fact: Included | None) -> bool:
-    return fact is not None and fact.outcome is not None and not fact.outcome.succeeded
-
-
-def failed_in(
-    blocks: Iterable[FetchedBlock],
-    outcomes: Mapping[str, Mapping[str, Outcome | Unreadable | None]],
-) -> dict[BlockRef, set[str]]:
-    """Return which transactions of some blocks failed.
-
-    Args:
-        blocks: The blocks.
-        outcomes: Outcomes of transactions, by the hash of their block.
-    """
-    found = {
-        block.link.ref: {
-            key
-            for key, outcome in outcomes.get(block.link.hash, {}).items()
-            if isinstance(outcome, Outcome) and not outcome.succeeded
-        }
-        for block in blocks
-    }
-    return {block: failed for block, failed in found.items() if failed}
-
-
-def count_deposits(found: FoundDeposits | None, tracked: int, source: str) -> None:
-    """Count the deposits of applied blocks.
-
-    Args:
-        found: The deposits.
-        tracked: Number of transactions that are tracked because of them.
-        source: Name of the source in the database.
-    """
-    if found is None or not (tracked or found.passed_over):
-        return
-    facts = {"source": source}
-    by_reason: Counter[str] = Counter()
-    for (_, reason), number in found.passed_over.items():
-        by_reason[reason] += number
-    numbers = {"tracked": tracked, **by_reason}
-    telemetry.execute(("transaction_tracker", "deposits"), numbers, facts)

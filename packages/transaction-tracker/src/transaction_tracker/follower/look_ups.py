@@ -16,7 +16,7 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.follower.endings import Facts
 from transaction_tracker.follower.evidence import Evidence
-from transaction_tracker.follower.old_blocks import OldBlocks
+from transaction_tracker.follower.old_blocks import OldBlockCheck
 from transaction_tracker.follower.unreadable import UnusableAnswers
 from transaction_tracker.sources import (
     ChainSource,
@@ -64,7 +64,7 @@ class LookUps:
         open_transactions: OpenTransactions,
         evidence: Evidence,
         recent: RecentSlots,
-        old_blocks: OldBlocks,
+        old_blocks: OldBlockCheck,
         unusable: UnusableAnswers,
     ) -> None:
         self._source = source

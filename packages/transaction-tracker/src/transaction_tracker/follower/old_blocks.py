@@ -78,7 +78,7 @@ class OldBlockProofs:
     being_proven: frozenset[str] = frozenset()
 
 
-class OldBlocks:
+class OldBlockCheck:
     """Asks a source whether blocks below the kept ones are on our chain.
 
     Args:

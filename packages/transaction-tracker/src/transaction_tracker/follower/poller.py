@@ -9,8 +9,8 @@ from functools import partial
 from beamish import Continue, Down, GenServer, Ref, Task, process, telemetry
 from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import Event, Policy, Reported, Sweep
+from transaction_tracker.follower.feed_schedule import FeedSchedule
 from transaction_tracker.follower.findings import Findings, ReplyEvaluator
-from transaction_tracker.follower.outage import Outage
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.source_breaker import SourceBreaker
 from transaction_tracker.follower.status import FollowerStatus
@@ -29,9 +29,6 @@ from transaction_tracker.tracker import (
 _MAX_DEADLINES = 1_000
 # Seconds until a deadline that has passed is checked again, if the replies decide nothing.
 _LATE_RETRY_SECONDS = 15.0
-# A feed that has always more pages must not keep the source busy: the rest is read after the
-# feed interval.
-_MAX_PAGES_IN_A_ROW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ class Poller(GenServer):
         self._outdated: set[str] = set()
         self._queues = self._new_queues()
         self._asked = 0
-        self._feed = _FeedPosition()
+        self._feed = FeedSchedule(polling.feed_interval, polling.longest_delay)
 
     async def init(self) -> Continue:
         """Load the open transactions, the watched ones and the place in the feed."""
@@ -315,28 +312,21 @@ class Poller(GenServer):
     # -- The feed
 
     def _read_feed(self) -> None:
-        if not self._source.has_feed or self._feed.busy or loop_time() < self._feed.due:
-            return
-        self._feed.busy = True
-        Task.async_(_read_page, self._source, self._feed.place)
+        if self._source.has_feed and self._feed.begin(loop_time()):
+            Task.async_(_read_page, self._source, self._feed.place)
 
     async def _handle_page(self, page: Page | SourceError) -> None:
-        feed, interval = self._feed, self._source.policy.feed_interval
-        feed.busy, feed.due = False, loop_time() + interval
+        self._feed.ended(loop_time())
         match page:
             case FeedLostError():
                 await self._restart_feed()
             case SourceError():
-                feed.due = loop_time() + feed.outage.failed(page, interval)
+                self._feed.failed(page, loop_time())
             case Page(entries, place, more):
-                feed.outage.over()
+                self._feed.responded()
                 await self._store_page(entries, place)
-                feed.pages = feed.pages + 1 if more else 0
-                if 0 < feed.pages < _MAX_PAGES_IN_A_ROW:
-                    feed.due = loop_time()
+                if self._feed.stored(loop_time(), has_more=more):
                     self._read_feed()
-                else:
-                    feed.pages = 0
 
     async def _store_page(
         self, entries: tuple[tuple[str, Reported | None], ...], place: str | None
@@ -352,18 +342,12 @@ class Poller(GenServer):
             self._ask_now(key)
 
     async def _restart_feed(self) -> None:
-        """Read the feed from its start, and ask about all open transactions.
-
-        The feed can lack the entries between the lost place and its start.
-        """
+        """Read the feed from its start, and ask about all open transactions if need be."""
         step = Step(self._source.name)
         await Store.run(partial(watched.commit_page, step=step, place=None))
-        self._feed.place = None
-        if loop_time() < self._feed.reconciled + self._source.policy.longest_delay:
-            return  # the schedule asks about each transaction within that time anyway
-        self._feed.reconciled = loop_time()
-        for tracked in self._open_transactions:
-            self._ask_now(tracked.id)
+        if self._feed.restarted(loop_time()):
+            for tracked in self._open_transactions:
+                self._ask_now(tracked.id)
 
     def _measure(self) -> None:
         if not self._breaker.tripped:
@@ -376,28 +360,6 @@ class Poller(GenServer):
             {"asked": asked, "age_seconds": self._sweep.age(loop_time())},
             {"source": self._source.name},
         )
-
-
-class _FeedPosition:
-    """How far the feed has been read, and when it is read again.
-
-    Attributes:
-        place: Where the next page starts; ``None`` for the start of the feed.
-        outage: Failures in a row.
-        due: Time of the event loop from which the next page is read.
-        busy: Whether a page is being read.
-        pages: Pages read in a row, each followed by another.
-        reconciled: Time of the event loop when all transactions were last asked about because the
-            place was lost.
-    """
-
-    def __init__(self) -> None:
-        self.place: str | None = None
-        self.outage = Outage()
-        self.due = 0.0
-        self.busy = False
-        self.pages = 0
-        self.reconciled = float("-inf")
 
 
 async def _look_up(source: PolledSource, ids: tuple[str, ...]) -> LookedUp:

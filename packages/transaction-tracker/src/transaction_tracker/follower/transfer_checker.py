@@ -110,7 +110,9 @@ class TransferChecker(GenServer):
             "followed one left out; they are tracked now: %s",
             *(checked.block.number, checked.block.hash, ", ".join(left_out)),
         )
-        add = partial(searches.add, source=self._source.name, found=self._deposits.added(left_out))
+        add = partial(
+            searches.add, source=self._source.name, found=self._deposits.steps.added(left_out)
+        )
         stored = await Store.run(add)
         for tracked in stored.started:
             await TransactionTracker.reopen(tracked)

@@ -9,12 +9,13 @@ from beamish import telemetry
 from transaction_tracker.awake import loop_time
 from transaction_tracker.domain import BlockRef, Event, KeptChain, Link, Orphaned, RecentSlots, Tag
 from transaction_tracker.follower.branches import Branches
-from transaction_tracker.follower.deposits import Deposits, PathDeposits, count_deposits
+from transaction_tracker.follower.deposit_steps import PathDeposits, count_deposits
+from transaction_tracker.follower.deposits import Deposits
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.look_ups import LookUps
 from transaction_tracker.follower.low_heads import GRACE_BLOCKS, LowHeads
-from transaction_tracker.follower.old_blocks import OldBlocks
+from transaction_tracker.follower.old_blocks import OldBlockCheck
 from transaction_tracker.follower.paths import Path, PathReader
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
@@ -74,7 +75,10 @@ class Walk:
         self.reported_tags: frozenset[Tag] = frozenset()
         self.chain: KeptChain = KeptChain(keep)
         endings = Endings(source, open_transactions, status)
-        old_blocks, unusable = OldBlocks(source, records.policy), UnusableAnswers(open_transactions)
+        old_blocks, unusable = (
+            OldBlockCheck(source, records.policy),
+            UnusableAnswers(open_transactions),
+        )
         self.evidence: Evidence = Evidence(
             source, open_transactions, records.agenda, self._recent, endings, unusable
         )
@@ -314,13 +318,13 @@ class Walk:
         except SourceError:
             # The blocks below are complete: they are stored although the facts of this block are
             # missing.
-            below = self._deposits.step(found, quiet, {}, {})
+            below = self._deposits.steps.of_blocks(found, quiet, {}, {})
             if await self._commit(quiet, (), set(), below, seen_at, started):
                 self._deposits.applied(found, quiet)
             raise
-        deposits = self._deposits.step(found, (*quiet, block), own, paying)
+        deposits = self._deposits.steps.of_blocks(found, (*quiet, block), own, paying)
         events = await self._records.decide(facts)
-        events += self._deposits.events(deposits, paying)
+        events += self._deposits.steps.events(deposits, paying)
         hits = set(own)
         if not await self._commit((*quiet, block), events, hits, deposits, seen_at, started):
             return False

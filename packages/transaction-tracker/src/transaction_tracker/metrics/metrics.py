@@ -50,7 +50,8 @@ class Metrics:
         self.registry.register(self._snapshot)
         self._values: dict[str, set[str]] = {}
         self._attached = False
-        self._make()
+        self._create_source_metrics()
+        self._create_service_metrics()
         self._handlers = self._by_event()
 
     def attach(self) -> None:
@@ -81,8 +82,7 @@ class Metrics:
         self._snapshot.gauges = gauges
         return generate_latest(self.registry)
 
-    def _make(self) -> None:
-        # Of metrics about a source.
+    def _create_source_metrics(self) -> None:
         own = ("source",) if self._sources else ()
         self._transitions = self._counter("transitions", "Transitions stored.", *own, "from", "to")
         self._blocks = self._histogram(
@@ -101,18 +101,9 @@ class Metrics:
             FAST,
             *own,
         )
-        self._requests = self._counter(
-            "rpc_requests", "Requests to providers.", "provider", "outcome"
-        )
-        self._request_seconds = self._histogram(
-            "rpc_request_seconds", "Duration of requests to providers.", FAST, "provider"
-        )
         self._reorgs = self._counter("reorgs", "Reorganisations.", *own)
         self._depths = self._histogram(
             "reorg_depth_blocks", "Blocks removed by a reorganisation.", BLOCKS, *own
-        )
-        self._unreadable = self._counter(
-            "unreadable", "Responses and parts of responses skipped as unreadable.", "kind"
         )
         self._deposits = self._counter(
             "deposits", "Payments to watched addresses, by what became of them.", *own, "result"
@@ -120,6 +111,17 @@ class Metrics:
         self._swept = self._counter("swept", "Transactions looked up individually.", *own)
         self._sweep_ages = self._histogram(
             "sweep_age_seconds", "How long the oldest due transaction had been due.", AGES, *own
+        )
+
+    def _create_service_metrics(self) -> None:
+        self._requests = self._counter(
+            "rpc_requests", "Requests to providers.", "provider", "outcome"
+        )
+        self._request_seconds = self._histogram(
+            "rpc_request_seconds", "Duration of requests to providers.", FAST, "provider"
+        )
+        self._unreadable = self._counter(
+            "unreadable", "Responses and parts of responses skipped as unreadable.", "kind"
         )
         self._restarts = self._counter("tracker_restarts", "Restarts of trackers.")
         self._parks = self._counter("tracker_parks", "Trackers parked.")

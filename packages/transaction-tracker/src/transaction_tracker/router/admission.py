@@ -35,8 +35,8 @@ class _Accepted:
     can_read: bool
 
 
-class Admission:
-    """Middleware; see the module.
+class RequestAdmission:
+    """Middleware that refuses requests whose token no shard accepts.
 
     Args:
         app: Inner application.

@@ -22,7 +22,7 @@ from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.waiting import disconnected
 from transaction_tracker.metrics import CONTENT_TYPE
 from transaction_tracker.router import everywhere
-from transaction_tracker.router.admission import METRICS_PATH, Admission
+from transaction_tracker.router.admission import METRICS_PATH, RequestAdmission
 from transaction_tracker.router.feed import list_events
 from transaction_tracker.router.listing import list_transactions
 from transaction_tracker.router.metrics import RouterMetrics
@@ -62,7 +62,7 @@ def create_app(parts: RouterParts) -> ASGIApp:
     app: ASGIApp = Dispatcher(parts)
     app = HeadRequests(app)
     app = Bodies(app, max_bytes=options.max_body_bytes, seconds=options.body_seconds)
-    app = Admission(app, parts.shards, options.is_local)
+    app = RequestAdmission(app, parts.shards, options.is_local)
     return Guard(
         app,
         max_requests=options.max_requests,

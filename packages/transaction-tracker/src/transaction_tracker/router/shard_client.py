@@ -23,7 +23,6 @@ _CONNECT_SECONDS = 3.0
 _STREAM_SECONDS = 5.0
 # Time for the check whether a shard responds. A frozen program accepts connections.
 PROBE_SECONDS = 3.0
-_STANDBY = "urn:problem-type:transaction-tracker:standby"
 _READY = "/readyz"
 # Repeating these has no further effect, so one that may have been executed is sent again.
 _REPEATABLE = frozenset(("GET", "HEAD", "PUT", "PATCH", "DELETE"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import cast
 
 from beamish import Backoff, ChildSpec, DynamicSupervisor, Pid, Registry
-from transaction_tracker.alerts import MAX_PARKED_ALERTS, ServiceView
+from transaction_tracker.alerts import MAX_PARKED_ALERTS, ServiceFacts
 from transaction_tracker.api import Following
 from transaction_tracker.domain import MARGIN
 from transaction_tracker.domain.sharding import Shard
@@ -174,12 +174,12 @@ class SourceTree:
             now=now,
         )
 
-    def view(self) -> ServiceView | None:
+    def view(self) -> ServiceFacts | None:
         """Return what the alerts need to know; ``None`` while the only source starts."""
         if self.label is None and not self._status.has_begun:
             return None  # the source can have no name yet, and a long start is not a halt
         following, census = self.following(), self.open_transactions.census
-        view = ServiceView(
+        view = ServiceFacts(
             source=self.name,
             verdict=following.verdict,
             verdict_seconds=following.now - following.verdict.since,

@@ -19,7 +19,7 @@ from transaction_tracker.alerts import (
     AlertBoard,
     AlertContext,
     Alerts,
-    ServiceView,
+    ServiceFacts,
 )
 from transaction_tracker.api import WEB, EventSignals, Service, Web
 from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, wake
@@ -275,7 +275,7 @@ class TransactionTrackerApplication(Application):
             database=None if url.is_postgresql else url.path,
         )
 
-    def _service_views(self) -> list[ServiceView]:
+    def _service_views(self) -> list[ServiceFacts]:
         views = [tree.view() for tree in self._trees]
         return [view for view in views if view is not None]
 

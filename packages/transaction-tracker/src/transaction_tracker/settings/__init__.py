@@ -3,9 +3,9 @@
 from transaction_tracker.settings.client import ClientSection
 from transaction_tracker.settings.layers import CLIENT_VARIABLES, DEFAULT_FILE, FILE_VARIABLE, Flags
 from transaction_tracker.settings.load import load
+from transaction_tracker.settings.logs import LogsSection
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.problems import ConfigurationError, Problem
-from transaction_tracker.settings.sections import LogsSection
 
 __all__ = [
     "CLIENT_VARIABLES",

@@ -19,7 +19,7 @@ from transaction_tracker.options.values import as_list
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.router.options import RouterSection
 from transaction_tracker.settings.client import ClientSection
-from transaction_tracker.settings.sections import LogsSection
+from transaction_tracker.settings.logs import LogsSection
 from transaction_tracker.sources.http_polling import HttpSection
 from transaction_tracker.store.options import DatabaseSection, RetentionSection, ShardSection
 from transaction_tracker.store.url import DatabaseUrl

@@ -43,7 +43,7 @@ class TransactionFilter:
     source: str | None = None
 
 
-class Place(NamedTuple):
+class ActivityPlace(NamedTuple):
     """The place of a transaction in the order of activity.
 
     Attributes:
@@ -81,8 +81,12 @@ def id_page(
 
 
 def activity_page(
-    connection: Connection, *, after: Place | None, limit: int, wanted: TransactionFilter = ALL
-) -> tuple[list[TransactionRecord], list[Place]]:
+    connection: Connection,
+    *,
+    after: ActivityPlace | None,
+    limit: int,
+    wanted: TransactionFilter = ALL,
+) -> tuple[list[TransactionRecord], list[ActivityPlace]]:
     """Return a page of transactions in the order of activity, and their places.
 
     Args:
@@ -93,7 +97,7 @@ def activity_page(
     """
     limit = min(limit, MAX_PAGE_SIZE)
     found: list[TransactionRecord] = []
-    places: list[Place] = []
+    places: list[ActivityPlace] = []
     for ended in (False, True):
         if (ended and wanted.attention) or (after is not None and after.ended > ended):
             continue
@@ -108,10 +112,10 @@ def activity_page(
 def _part(
     connection: Connection,
     ended: bool,
-    after: Place | None,
+    after: ActivityPlace | None,
     limit: int,
     wanted: TransactionFilter,
-) -> tuple[list[TransactionRecord], list[Place]]:
+) -> tuple[list[TransactionRecord], list[ActivityPlace]]:
     time = transactions.c.ended_at if ended else transactions.c.created_at
     query = (
         select(*RECORD_COLUMNS, time.label("place"))
@@ -128,7 +132,7 @@ def _part(
     rows = connection.execute(query).all()
     records = read_records(connection, rows)
     return records, [
-        Place(ended, row.place, record.tracked.key)
+        ActivityPlace(ended, row.place, record.tracked.key)
         for row, record in zip(rows, records, strict=True)
     ]
 

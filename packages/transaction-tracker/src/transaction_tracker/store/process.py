@@ -2,20 +2,17 @@
 
 import asyncio
 import logging
-import time
-import weakref
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from beamish import Backoff, CallTimeoutError, From, GenServer, NoReply, Pid, process, telemetry
-from transaction_tracker.awake import AwakeTimer, awake_timeout
+from beamish import CallTimeoutError, From, GenServer, NoReply, Pid, process, telemetry
+from transaction_tracker.awake import awake_timeout
 from transaction_tracker.domain import (
     BlockRef,
     Link,
@@ -29,7 +26,6 @@ from transaction_tracker.store import (
     changing,
     committing,
     objections,
-    postgresql,
     pruning,
     reading,
     registering,
@@ -38,14 +34,14 @@ from transaction_tracker.store import (
 from transaction_tracker.store.addresses import watching
 from transaction_tracker.store.addresses.table import WatchedChange
 from transaction_tracker.store.database import Database, Failed, Work
-from transaction_tracker.store.errors import NotOwnerError, UnavailableError
+from transaction_tracker.store.database_thread import CLOSE_SECONDS, DatabaseThread
+from transaction_tracker.store.errors import NotOwnerError
 from transaction_tracker.store.garbage_collection import gc_paused
 from transaction_tracker.store.lease import LeaseHolder
 from transaction_tracker.store.open_transactions import OpenBySource, OpenTransactions
 from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.steps import Step, Stored
 from transaction_tracker.store.url import DatabaseUrl
-from transaction_tracker.threads import DaemonThreads
 
 STORE = "TransactionTracker.Store"
 
@@ -54,12 +50,7 @@ _CALL_TIMEOUT_SECONDS = 60.0
 
 # Long enough for a server that restarts, or that has not detected yet that its last client died.
 _START_SECONDS = 10.0
-_BACKOFF = Backoff(initial=0.1, maximum=2.0, jitter=0.0)
-
-# How long a shutdown waits for the work in flight and for the connection to close. After that, the
-# connection is cut off; the server rolls back what was not committed.
-_CLOSE_SECONDS = 3.0
-_SHUTDOWN_SECONDS = _CLOSE_SECONDS + 2.0
+_SHUTDOWN_SECONDS = CLOSE_SECONDS + 2.0
 
 T = TypeVar("T")
 
@@ -119,25 +110,19 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         self._announce = announce
         self._migrate = migrate
         self._start_seconds = start_seconds
-        self._thread = DaemonThreads(1, "store")
         self._waiting: list[tuple[Work, From | None]] = []
         self._in_flight: list[tuple[Work, From | None]] = []
-        self._seconds = 0.0
 
     async def init(self) -> None:
         """Open the database, and load the open transactions into memory."""
         # By the pid: the database must not refer to this object, or its finalizer would never run.
         lost = partial(_report_loss, asyncio.get_running_loop(), self.pid)
-        self._database = Database(self._url, self._holder, lost)
-        # ``terminate`` is not called for a killed process; the thread and the file must be released
-        # anyway.
-        self._finalizer = weakref.finalize(self, _release, self._thread, self._database)
-        self._finalizer.atexit = False
+        self._database = DatabaseThread(Database(self._url, self._holder, lost))
         try:
-            await self._open()
+            await self._database.open(migrate=self._migrate, within_seconds=self._start_seconds)
             await self._load()
         except BaseException:
-            self._finalizer()  # terminate is not called for a start that fails
+            self._database.release()  # terminate is not called for a start that fails
             raise
 
     @staticmethod
@@ -330,36 +315,14 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
 
     async def terminate(self, _reason: object) -> None:
         """Finish the work in flight, and close the database; cut off a server that is silent."""
-        self._finalizer.detach()
-        closing = self._in_thread(self._database.close)
-        self._thread.shutdown()
-        _, waits = await asyncio.wait((closing,), timeout=_CLOSE_SECONDS)
-        if waits:
-            logger.warning("the database did not answer in time; cutting off its connection")
-            self._database.cut_off()
-            await closing
-
-    async def _open(self) -> None:
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._start_seconds
-        for failures in count(1):
-            try:
-                await self._in_thread(partial(self._database.open, migrate=self._migrate))
-            except UnavailableError as error:
-                pause = _BACKOFF.delay(failures)
-                if loop.time() + pause > give_up:
-                    raise
-                logger.warning("%s; retrying", error)
-            else:
-                return
-            await asyncio.sleep(pause)
+        await self._database.close()
 
     async def _load(self) -> None:
         self._open_transactions.clear()
-        await self._run_in_thread(partial(self._database.run, [rescheduling.correct_deadlines]))
+        await self._database.run([rescheduling.correct_deadlines])
         parts = self._database.stream(reading.load_open)
         with gc_paused():
-            while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
+            while (rows := await self._database.call(partial(next, parts, None))) is not None:
                 self._open_transactions.write(rows)
         if isinstance(self._open_transactions, OpenBySource):
             for source, number in self._open_transactions.left_out.items():
@@ -370,17 +333,16 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
                     source,
                 )
         await self._load_addresses()
-        (counts,) = await self._run_in_thread(partial(self._database.run, [reading.count_ended]))
+        (counts,) = await self._database.run([reading.count_ended])
         self._open_transactions.add_final(counts)
 
     async def _load_addresses(self) -> None:
-        load = partial(self._database.run, [watching.load_versions])
-        (versions,) = await self._run_in_thread(load)
+        (versions,) = await self._database.run([watching.load_versions])
         for source, version in versions.items():
             self._open_transactions.watch(WatchedChange(source, version))
         parts = self._database.stream(watching.load_watched)
         with gc_paused():
-            while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
+            while (rows := await self._database.call(partial(next, parts, None))) is not None:
                 for change in watching.changes_of(rows, versions):
                     self._open_transactions.watch(change)
 
@@ -393,13 +355,12 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         self._in_flight, self._waiting = self._waiting, []
         if not self._in_flight:
             return
-        run = partial(self._timed, [work for work, _ in self._in_flight])
         pid = self.pid
-        done = self._run_in_thread(run)
+        done = self._database.run([work for work, _ in self._in_flight])
         done.add_done_callback(lambda results: process.send(pid, WorkFinished(results)))
 
     async def _finish(self, results: list[Any]) -> None:
-        measured = {"seconds": self._seconds, "works": len(results)}
+        measured = {"seconds": self._database.seconds, "works": len(results)}
         telemetry.execute(("transaction_tracker", "store", "commit"), measured, {})
         for (_, from_), result in zip(self._in_flight, results, strict=True):
             if isinstance(result, Stored):
@@ -425,22 +386,6 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             self._open_transactions.take(part)
             await self._announce(part)
 
-    def _timed(self, works: list[Work]) -> list[Any]:
-        started = time.perf_counter()
-        results = self._database.run(works)
-        self._seconds = time.perf_counter() - started
-        return results
-
-    def _run_in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Run a function in the thread; cut off the connection if the server stays silent."""
-        done = self._in_thread(function)
-        limit = AwakeTimer(postgresql.SILENCE_TIMEOUT_SECONDS, self._database.cut_off)
-        done.add_done_callback(lambda _: limit.cancel())
-        return done
-
-    def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, function)
-
 
 async def _with_timeout(call: Coroutine[Any, Any, T]) -> T:
     try:
@@ -455,8 +400,3 @@ async def _with_timeout(call: Coroutine[Any, Any, T]) -> T:
 def _report_loss(loop: asyncio.AbstractEventLoop, pid: Pid) -> None:
     with suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(process.send, pid, LeaseLost())
-
-
-def _release(thread: DaemonThreads, database: Database) -> None:
-    thread.submit(database.close)
-    thread.shutdown()

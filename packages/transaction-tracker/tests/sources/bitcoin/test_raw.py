@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_tracker.slices import MAX_SLICE_ITEMS
+from transaction_tracker.slices import MAX_SLICE_ITEMS, run_at_once
 from transaction_tracker.sources import MalformedError
 from transaction_tracker.sources.bitcoin.addresses import address_of, checked, is_data
 from transaction_tracker.sources.bitcoin.networks import PROFILES
 from transaction_tracker.sources.bitcoin.raw import (
     MAX_BLOCK_BYTES,
+    RawBlock,
+    RawTransaction,
+    block_steps,
     from_hex,
-    read_block,
     read_header,
-    read_transaction,
     transaction_steps,
 )
 from txtrack_devnode.bitcoin import BitcoinChain
@@ -29,6 +30,14 @@ CORE = json.loads((Path(__file__).parents[2] / "data" / "bitcoin" / "core.json")
 BLOCKS = [bytes.fromhex(block) for block in CORE["blocks"]]
 PAYMENT = bytes.fromhex(CORE["transaction"]["hex"])
 MAIN = PROFILES["main"]
+
+
+def read_block(data: bytes) -> RawBlock:
+    return run_at_once(block_steps(data))
+
+
+def read_transaction(data: bytes) -> RawTransaction:
+    return run_at_once(transaction_steps(data))
 
 
 @pytest.mark.parametrize("number", [0, 1])

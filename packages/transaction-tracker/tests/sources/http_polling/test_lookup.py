@@ -86,7 +86,7 @@ async def test_null_and_words_for_nothing_report_no_state(
     assert await ask(make()) is None
 
 
-async def test_unknown_word_is_counted_and_logged_once(
+async def test_unknown_word_is_listed_and_logged_once(
     make: Make, service: ScriptedService, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.answer = lambda _: {"status": "newfangled\n\x1b[31m"}
@@ -96,7 +96,7 @@ async def test_unknown_word_is_counted_and_logged_once(
         await ask(source, "t1")
         await ask(source, "t2")
 
-    assert source.unknown_word_count == 2
+    assert source.unknown_words == ("newfangled\n\x1b[31m",)
     (record,) = caplog.records
     assert "'newfangled\\n\\x1b[31m'" in record.getMessage()
 

@@ -15,7 +15,7 @@ from transaction_tracker.sources.errors import TooLongError
 from transaction_tracker.sources.http_polling.client import MAX_DEPTH, parse
 from transaction_tracker.sources.http_polling.etags import Etags
 from transaction_tracker.sources.http_polling.jsonpath import NOWHERE, JsonPath
-from transaction_tracker.sources.http_polling.reading import Reader
+from transaction_tracker.sources.http_polling.reading import StateReader
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.http_polling.words import Words
 
@@ -72,7 +72,7 @@ def test_path_never_raises(answer: Any) -> None:
 def test_reader_returns_a_report_or_none_or_raises_malformed(answer: Any) -> None:
     status, error = JsonPath.parse("a", "status"), JsonPath.parse("b", "error")
     try:
-        fact = Reader(Words(WORDS, str), status, error, str).read(answer)
+        fact = StateReader(Words(WORDS, str), status, error, str).read(answer)
     except MalformedError:
         return
     assert fact is None or isinstance(fact, Reported)
@@ -80,7 +80,7 @@ def test_reader_returns_a_report_or_none_or_raises_malformed(answer: Any) -> Non
 
 def test_reason_is_one_short_line() -> None:
     status, error = JsonPath.parse("a", "status"), JsonPath.parse("b", "error")
-    reader = Reader(Words(WORDS, str), status, error, str)
+    reader = StateReader(Words(WORDS, str), status, error, str)
 
     fact = reader.read({"a": "rejected", "b": "no\nfunds\x1b" + "x" * 1_000})
 

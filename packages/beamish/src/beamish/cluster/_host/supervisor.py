@@ -79,7 +79,7 @@ class ShardSupervisor(DynamicSupervisor):
         """Stop the child that has this name and waits for its restart, if there is one."""
         for last_pid, child in self._restarting.items():
             if getattr(child.spec.start, "name", None) == name:
-                return self._end(last_pid)  # type: ignore[return-value] # or FutureReply
+                return self._stop_child(last_pid)  # type: ignore[return-value] # or FutureReply
         return None
 
     # -- Children that are dropped for good

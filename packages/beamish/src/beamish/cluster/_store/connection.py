@@ -1,4 +1,4 @@
-"""`Connection`: one connection to PostgreSQL that is made again when it is lost."""
+"""`StoreConnection`: one connection to PostgreSQL that is made again when it is lost."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ STATEMENT_SECONDS = 10.0
 _CONNECT_SECONDS = 5
 
 
-class Connection:
+class StoreConnection:
     """One connection in autocommit mode, for one statement at a time.
 
     Args:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from beamish.cluster._store import schema
-from beamish.cluster._store.connection import Connection
+from beamish.cluster._store.connection import StoreConnection
 from beamish.cluster._store.protocol import Child, Claim, Declaration, Name, ShardRow
 from beamish.cluster.nodes import slot_of
 
@@ -33,8 +33,8 @@ class PostgresStore:
     def __init__(self, cluster: str, dsn: str) -> None:
         _check_dsn(dsn)
         self._cluster = cluster
-        self._renewals = Connection(dsn, f"beamish {cluster} lease")
-        self._changes = Connection(dsn, f"beamish {cluster}")
+        self._renewals = StoreConnection(dsn, f"beamish {cluster} lease")
+        self._changes = StoreConnection(dsn, f"beamish {cluster}")
 
     def _with(self, **parameters: Any) -> dict[str, Any]:
         return {"cluster": self._cluster, **parameters}

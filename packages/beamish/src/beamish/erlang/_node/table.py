@@ -69,11 +69,6 @@ class NodeTable(TermContext):
         serial, number = divmod(pid.serial, _WORD)
         return ProcessIdentity(self.node.name, number, serial, self.node.creation)
 
-    @property
-    def exported_count(self) -> int:
-        """Number of live processes whose pids were sent to other nodes."""
-        return len(self._exported)
-
     def pid(self, identity: ProcessIdentity) -> Pid:
         """Return the pid of a process of any node; a dead one if this node has none such."""
         if identity.node != self.node.name:

@@ -149,8 +149,8 @@ def simulate_cluster(
         Exception: As `beamish.testing.simulate`.
     """
     _checks.count("seed", seed)
-    _checks.count("nodes", nodes, least=1)
-    _checks.count("max_steps", max_steps, least=1)
+    _checks.count("nodes", nodes, minimum=1)
+    _checks.count("max_steps", max_steps, minimum=1)
     if not 0 <= loss <= 1:
         raise ValueError(f"loss must be a share from 0 to 1; got {loss!r}")
     steps = Trace(trace)

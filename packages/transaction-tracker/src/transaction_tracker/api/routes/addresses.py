@@ -33,7 +33,7 @@ from transaction_tracker.api.watching import (
     WatchResults,
     check_addresses,
 )
-from transaction_tracker.delivery.payload import Metadata
+from transaction_tracker.delivery.views import Metadata
 from transaction_tracker.domain import AddressToWatch, AmbiguousIdError, Required, caip_id
 from transaction_tracker.store import Store
 from transaction_tracker.store.addresses import watching

@@ -23,7 +23,7 @@ from transaction_tracker.tracker import locate_key
 
 router: APIRouter = APIRouter(prefix="/v1", tags=["events"])
 
-_CHUNK = 200
+_CHUNK_EVENTS = 200
 _RETRY_MILLISECONDS = 2_000
 
 Of = Annotated[
@@ -140,13 +140,13 @@ class EventStream(Response):
                 position = events[-1].position
             if self._api.service.feed.closed or not await self._api.tokens.accept(principal):
                 break
-            if len(events) < _CHUNK and not await self._wait(signal, gone):
+            if len(events) < _CHUNK_EVENTS and not await self._wait(signal, gone):
                 await _part(send, b": heartbeat\n\n")
         await _part(send, b"", last=True)
 
     async def _next(self, position: int) -> list[EventRecord]:
         return await Store.run(
-            partial(events_page, after=position, limit=_CHUNK, transaction=self._transaction)
+            partial(events_page, after=position, limit=_CHUNK_EVENTS, transaction=self._transaction)
         )
 
     async def _wait(self, signal: asyncio.Event, gone: asyncio.Future[None]) -> bool:

@@ -14,7 +14,7 @@ from hashlib import sha256
 from struct import Struct
 from typing import Any
 
-from transaction_tracker.slices import MAX_SLICE_ITEMS, Steps, run_at_once
+from transaction_tracker.slices import MAX_SLICE_ITEMS, Steps
 from transaction_tracker.sources.errors import MalformedError
 
 MAX_BLOCK_BYTES = 4_000_000
@@ -127,11 +127,6 @@ def read_header(data: bytes) -> RawHeader:
     return RawHeader(_text(hash256(head)), _text(parent), _text(root), time)
 
 
-def read_transaction(data: bytes) -> RawTransaction:
-    """Return the only transaction of some bytes, or raise ``MalformedError``."""
-    return run_at_once(transaction_steps(data))
-
-
 def transaction_steps(data: bytes) -> Steps[RawTransaction]:
     """Return the only transaction of some bytes in slices.
 
@@ -144,11 +139,6 @@ def transaction_steps(data: bytes) -> Steps[RawTransaction]:
     found = yield from reader.transaction()
     reader.end()
     return found
-
-
-def read_block(data: bytes) -> RawBlock:
-    """Return a block; see ``block_steps``."""
-    return run_at_once(block_steps(data))
 
 
 def block_steps(data: bytes) -> Steps[RawBlock]:
@@ -246,10 +236,10 @@ class _Reader:
             replaceable=any(sequence < _NULL_INDEX - 1 for _, _, sequence in spent),
         )
 
-    def count(self, name: str, least: int) -> int:
-        """Return the number of items that follow, each of which has ``least`` bytes or more."""
+    def count(self, name: str, minimum_bytes: int) -> int:
+        """Return the number of items that follow, of ``minimum_bytes`` or more each."""
         found = self._length()
-        if found * least > len(self._data) - self._at:
+        if found * minimum_bytes > len(self._data) - self._at:
             raise MalformedError(f"{found} {name} do not fit into the bytes that follow")
         return found
 

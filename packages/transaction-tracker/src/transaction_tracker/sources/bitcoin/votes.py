@@ -21,7 +21,7 @@ _HEAD = Request("getblockcount", (), lambda value: fields.height(value, "head"))
 
 
 class BitcoinVotes:
-    """Collects each provider's vote on ends; implements ``Reader``.
+    """Collects each provider's vote on ends; implements ``VoteCollector``.
 
     Args:
         rpc: Client of the nodes.

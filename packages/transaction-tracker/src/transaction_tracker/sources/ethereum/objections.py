@@ -30,7 +30,7 @@ _MIN_SPARING_CONFIRMATIONS = 6
 T = TypeVar("T")
 
 
-class Reader(Protocol):
+class VoteCollector(Protocol):
     """Collects each provider's vote on ends."""
 
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
@@ -64,7 +64,7 @@ class ProviderAgreement:
     def __init__(
         self,
         rpc: Rpc,
-        reader: Reader,
+        reader: VoteCollector,
         block_time: Callable[[], float],
         clock: Callable[[], float] | None = None,
     ) -> None:

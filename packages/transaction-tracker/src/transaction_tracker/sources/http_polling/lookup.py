@@ -16,7 +16,7 @@ from transaction_tracker.sources.errors import (
 from transaction_tracker.sources.http_polling.client import Client, parse
 from transaction_tracker.sources.http_polling.etags import Etags
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
-from transaction_tracker.sources.http_polling.reading import Reader, identity, items
+from transaction_tracker.sources.http_polling.reading import StateReader, identity, items
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.polled import BAD_ENDS, LookUpResult
 
@@ -38,7 +38,7 @@ class Single:
         self,
         client: Client,
         template: Template,
-        reader: Reader,
+        reader: StateReader,
         *,
         id: JsonPath | None,  # noqa: A002 - as in the options
         not_found: Reported | None,
@@ -100,7 +100,7 @@ class Many:
         self,
         client: Client,
         template: Template,
-        reader: Reader,
+        reader: StateReader,
         *,
         items: JsonPath,
         id: JsonPath,  # noqa: A002 - as in the options

@@ -9,7 +9,7 @@ from transaction_tracker.sources.http_polling.client import Client, parse
 from transaction_tracker.sources.http_polling.jsonpath import NOWHERE, JsonPath
 from transaction_tracker.sources.http_polling.lookup import UNKNOWN
 from transaction_tracker.sources.http_polling.options import MAX_CURSOR_CHARACTERS
-from transaction_tracker.sources.http_polling.reading import Reader, identity, items
+from transaction_tracker.sources.http_polling.reading import StateReader, identity, items
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.polled import FeedLostError, Page
 
@@ -33,7 +33,7 @@ class FeedReader:
         self,
         client: Client,
         template: Template,
-        reader: Reader | None,
+        reader: StateReader | None,
         *,
         entries: JsonPath,
         id: JsonPath,  # noqa: A002 - as in the options

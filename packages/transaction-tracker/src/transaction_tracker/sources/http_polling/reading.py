@@ -12,7 +12,7 @@ from transaction_tracker.sources.polled import BAD_ENDS
 _MAX_REASON_CHARACTERS = 500
 
 
-class Reader:
+class StateReader:
     """Reads a transaction's state from JSON.
 
     Args:

@@ -24,7 +24,7 @@ from transaction_tracker.sources.http_polling.options import (
     RequestLimits,
 )
 from transaction_tracker.sources.http_polling.pages import FeedReader
-from transaction_tracker.sources.http_polling.reading import Reader
+from transaction_tracker.sources.http_polling.reading import StateReader
 from transaction_tracker.sources.http_polling.redaction import Redact, keys, redactor
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.template import Template
@@ -141,11 +141,6 @@ class HttpPollingSource:
         return self._client.requests
 
     @property
-    def unknown_word_count(self) -> int:
-        """Number of responses with a status that is not in ``words``."""
-        return self._words.unknown_count
-
-    @property
     def unknown_words(self) -> tuple[str, ...]:
         """Statuses that are not in ``words``, without secrets and shortened; at most 50."""
         return self._words.unknown
@@ -253,9 +248,9 @@ class HttpPollingSource:
             identify=self.identify,
         )
 
-    def _reader(self, status: str, error: str | None, prefix: str) -> Reader:
+    def _reader(self, status: str, error: str | None, prefix: str) -> StateReader:
         path = JsonPath.parse(status, f"{prefix}status")
-        return Reader(self._words, path, _path(error, f"{prefix}error"), self._redacted)
+        return StateReader(self._words, path, _path(error, f"{prefix}error"), self._redacted)
 
     def _redacted(self, text: str) -> str:
         """Remove secrets from a text of the service, which can repeat parts of the request."""

@@ -39,9 +39,6 @@ class Words:
         states: The state for each word; ``None`` for a known word that changes nothing.
         redact: Removes secrets from a text of the service.
 
-    Attributes:
-        unknown_count: Number of responses with an unknown word.
-
     Raises:
         ValueError: A word or a state is invalid; the message names it.
     """
@@ -60,7 +57,6 @@ class Words:
         self._states = dict(states)
         self._redact = redact
         self._logged: set[str] = set()
-        self.unknown_count: int = 0
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -81,11 +77,10 @@ class Words:
         word = _word(value)
         if word in self._states:
             return self._states[word]
-        self._count_unknown(word)
+        self._keep_unknown(word)
         return None
 
-    def _count_unknown(self, word: str) -> None:
-        self.unknown_count += 1
+    def _keep_unknown(self, word: str) -> None:
         # Redacted before it is shortened: a part of a secret would not be recognized.
         shown = self._redact(word)[:MAX_WORD_CHARACTERS]
         if shown in self._logged or len(self._logged) >= _MAX_WARNINGS:

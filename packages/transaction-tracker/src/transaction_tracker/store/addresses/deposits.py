@@ -57,6 +57,25 @@ class _Row:
     open: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database knew of a step's transactions and addresses before the step.
+
+    Attributes:
+        tracked: The registered transactions, by their ids at the source.
+        reopened: Those of them that ended in no block, and are tracked again if they pay.
+        deposits: The deposits so far of the transactions that are not final, by their keys.
+        details: Details of the transactions, by their keys, if the step adds deposits.
+        addresses: The watched addresses.
+    """
+
+    tracked: Mapping[str, Tracked]
+    reopened: Mapping[str, Tracked]
+    deposits: Mapping[str, tuple[Deposit, ...]]
+    details: Mapping[str, Details]
+    addresses: Mapping[str, _Row]
+
+
 def is_outdated(connection: Connection, source: str, found: FoundDeposits) -> bool:
     """Return whether addresses were added after a block was compared with them."""
     query = select(cursors.c.addresses_version).where(cursors.c.source == source)
@@ -80,25 +99,62 @@ def write(connection: Connection, source: str, found: FoundDeposits) -> Written:
     changes: Counts = {}
     for (address, reason), count in found.passed_over.items():
         counts.add(changes, address, reason, count)
-    known = {each.id: each for each in load_local(connection, source, [*found.paid])}
-    reopened = {key: each for key, each in known.items() if each.state in ENDED_IN_NO_BLOCK}
-    stored = _stored_deposits(connection, known.values(), found.contained)
-    shown = _details(connection, known.values()) if found.adds else {}
-    rows = _address_rows(connection, source, found.paid)
+    known = _read(connection, source, found)
+    wanted, deposits = _decide(source, found, known, changes)
+    started = insert_new(connection, wanted)
+    keys = {tracked.id: tracked.key for tracked in started}
+    deposits = {keys.get(key, key): paid for key, paid in deposits.items()}
+    stored = known.deposits
+    # A block that contains a transaction decides what it pays: nothing to watched addresses now.
+    deposits |= dict.fromkeys(stored.keys() & found.contained - deposits.keys(), ())
+    _set_deposits(connection, deposits, stored)
+    ended = {tracked.key for tracked in known.reopened.values()}
+    for key, paid in deposits.items():
+        was_paid = _accounts(stored.get(key, ()))
+        _count_difference(changes, _accounts(paid), was_paid, has_ended=key in ended)
+    counts.store(connection, source, changes)
+    begun = {tracked.id for tracked in started}
+    back = (each for each in known.reopened.values() if deposits.get(each.key))
+    return Written(
+        tuple(started),
+        frozenset(found.required.keys() - begun),
+        tuple(reregistered(each, _again(each)) for each in back),
+    )
+
+
+def _read(connection: Connection, source: str, found: FoundDeposits) -> _Known:
+    tracked = {each.id: each for each in load_local(connection, source, [*found.paid])}
+    return _Known(
+        tracked,
+        {key: each for key, each in tracked.items() if each.state in ENDED_IN_NO_BLOCK},
+        _stored_deposits(connection, tracked.values(), found.contained),
+        _details(connection, tracked.values()) if found.adds else {},
+        _address_rows(connection, source, found.paid),
+    )
+
+
+def _decide(
+    source: str, found: FoundDeposits, known: _Known, changes: Counts
+) -> tuple[list[Registration], dict[str, tuple[Deposit, ...]]]:
+    """Return the new registrations, and the deposits of each transaction that is not final.
+
+    The deposits are by the key of a known transaction, and by the id of a new one.
+    """
     wanted: list[Registration] = []
     deposits: dict[str, tuple[Deposit, ...]] = {}
     for transaction, paid in found.paid.items():
-        tracked = known.get(transaction)
-        if tracked is not None and tracked.final and transaction not in reopened:
+        tracked = known.tracked.get(transaction)
+        if tracked is not None and tracked.final and transaction not in known.reopened:
             continue
-        before = () if tracked is None else stored.get(tracked.key, ())
-        kept = _within_limits(paid, rows, _accounts(before), changes, found.max_open)
+        before = () if tracked is None else known.deposits.get(tracked.key, ())
+        kept = _within_limits(paid, known.addresses, _accounts(before), changes, found.max_open)
         if tracked is not None:
             # The event that showed the details of a known transaction is not told again.
+            shown = known.details
             kept = proven(_together(before, kept), shown[tracked.key]) if found.adds else kept
             deposits[tracked.key] = kept
         elif kept:
-            metadata = rows[kept[0].address].metadata
+            metadata = known.addresses[kept[0].address].metadata
             wanted.append(
                 Registration(
                     transaction,
@@ -109,24 +165,7 @@ def write(connection: Connection, source: str, found: FoundDeposits) -> Written:
                 )
             )
             deposits[transaction] = kept
-    started = insert_new(connection, wanted)
-    keys = {tracked.id: tracked.key for tracked in started}
-    deposits = {keys.get(key, key): paid for key, paid in deposits.items()}
-    # A block that contains a transaction decides what it pays: nothing to watched addresses now.
-    deposits |= dict.fromkeys(stored.keys() & found.contained - deposits.keys(), ())
-    _set_deposits(connection, deposits, stored)
-    ended = {tracked.key for tracked in reopened.values()}
-    for key, paid in deposits.items():
-        was_paid = _accounts(stored.get(key, ()))
-        _count_difference(changes, _accounts(paid), was_paid, has_ended=key in ended)
-    counts.store(connection, source, changes)
-    begun = {tracked.id for tracked in started}
-    back = (each for each in reopened.values() if deposits.get(each.key))
-    return Written(
-        tuple(started),
-        frozenset(found.required.keys() - begun),
-        tuple(reregistered(each, _again(each)) for each in back),
-    )
+    return wanted, deposits
 
 
 def _again(tracked: Tracked) -> Registration:

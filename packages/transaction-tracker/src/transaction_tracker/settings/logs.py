@@ -1,4 +1,4 @@
-"""Sections of the configuration for the commands, not for the service."""
+"""The options of the log of a command; not of the service, which only writes to it."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The least that is left where a library in C does its part in no time.
+"""The minimum that is left where a library in C does its part in no time.
 
 The caller's own functions and the callback remain, in Python; the mailbox and the registry are a
 deque and a dict, whose methods are called directly.
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from benchmarks.implementation import Implementation, Requests
-from benchmarks.least import unsupported
+from benchmarks.minimum import unsupported
 
 
 class Server(deque[Any]):

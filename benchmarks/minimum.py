@@ -1,4 +1,4 @@
-"""The least that a program in Python does for the same thing, without any library.
+"""The minimum that a program in Python does for the same thing, without any library.
 
 A call is a coroutine that is awaited and the callback; a cast is a function that appends to a
 mailbox, and a loop over the mailbox; a look-up is a function that searches a dict and returns a
@@ -100,7 +100,7 @@ async def running() -> AsyncIterator[None]:
 
 
 async def unsupported(*_: Any) -> None:
-    """Raise an error: this operation has no least form."""
+    """Raise an error: this operation has no minimum."""
     raise NotImplementedError
 
 
