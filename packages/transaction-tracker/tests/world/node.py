@@ -1,7 +1,6 @@
 """A scripted node: answers JSON-RPC from a chain, with errors on demand."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 from unittest import mock
 
 import aiohttp
+import orjson
 
 from transaction_tracker.sources.ethereum import http
 
@@ -89,15 +89,15 @@ class Node:
     def answer(self, body: bytes) -> tuple[int, bytes]:
         """Answer one HTTP request with a status and a body."""
         self.requests += 1
-        asked = json.loads(body)
+        asked = orjson.loads(body)
         if not isinstance(asked, list):
-            return 200, json.dumps(self._reply(asked)).encode()
+            return 200, orjson.dumps(self._reply(asked))
         refusal = self.refusal
         if refusal is None or len(asked) <= refusal.limit:
-            return 200, json.dumps([self._reply(call) for call in asked]).encode()
+            return 200, orjson.dumps([self._reply(call) for call in asked])
         if refusal.body is None:
             return refusal.status, b"<html>no</html>"
-        return refusal.status, json.dumps(refusal.body).encode()
+        return refusal.status, orjson.dumps(refusal.body)
 
     def _reply(self, call: Json) -> Json:
         method, params = call["method"], list(call.get("params", []))

@@ -9,6 +9,8 @@ from .watching import SHOP, TOKEN, calls, pays, transfer, watch, watched
 from .world import World, chain_of
 
 BLOCKS = 40
+# The default: each block waits for a poll, and other requests are sent meanwhile.
+POLL_SECONDS = 1.0
 MANY = 100_000
 _BATCH = 10_000
 MAX_MORE_REQUESTS = 2.0
@@ -24,7 +26,7 @@ def cost(addresses: int) -> float:
     chain = chain_of(100)
     node = Node(chain)
     rules = AddressesSection(tokens=(TokenSection(address=TOKEN),))
-    world = World(node, addresses=rules, confirmations=10_000)
+    world = World(node, addresses=rules, confirmations=10_000, poll_interval=POLL_SECONDS)
     accounts = [SHOP, *(f"0x{number:040x}" for number in range(1, addresses))][:addresses]
     found: list[float] = []
 

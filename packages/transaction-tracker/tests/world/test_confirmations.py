@@ -39,7 +39,7 @@ def test_failover_to_a_node_on_an_old_fork_confirms_nothing(required: int | str)
 
         good.down = False
         await world.blocks(CONFIRMATIONS)
-        await world.reaches(chain)
+        await world.reaches(chain, within=600.0)  # it is paused for up to 480 s
         assert await world.ends(payment) == []
         # The chain grows, the stuck node returns to it, and its transactions are confirmed.
         chain.mine(payment)

@@ -104,7 +104,7 @@ def test_only_provider_that_lags_for_less_than_two_blocks_undoes_nothing() -> No
     node = Node(chain)
     missing = [0]
     node.height = lambda: chain.head.number - missing[0]
-    world = World(node)
+    world = World(node, poll_interval=1.0)
 
     async def main() -> None:
         await world.blocks(5)

@@ -10,6 +10,8 @@ from .chain import Json, transaction
 from .node import Node
 from .world import BLOCK_SECONDS, CONFIRMATIONS, World, chain_of
 
+# The default: with fewer polls, fewer blocks would be found at their time.
+POLL_SECONDS = 1.0
 TRACKED = 400
 BLOCKS = 40
 # Until the deadlines of all tracked transactions are judged within the budget, about as many pass.
@@ -34,7 +36,7 @@ def test_number_of_requests_does_not_depend_on_pending_transactions(
     if is_known:
         chain.wait(*items)
     nodes = [Node(chain, f"node{number}") for number in range(providers)]
-    world = World(*nodes)
+    world = World(*nodes, poll_interval=POLL_SECONDS)
 
     async def main() -> None:
         await world.track(*items)
@@ -85,7 +87,8 @@ def test_simultaneous_deadlines_stay_within_the_request_budget(
         chain.wait(*items)
     nodes = [Node(chain, f"node{number}") for number in range(providers)]
     # A dropped transaction does not expire.
-    world = World(*nodes, drop_after_blocks=1_000, drop_after_seconds=86_400.0)
+    patience = {"drop_after_blocks": 1_000, "drop_after_seconds": 86_400.0}
+    world = World(*nodes, poll_interval=POLL_SECONDS, **patience)
 
     async def main() -> None:
         await world.track(*items, deadline=time.time() + 20 * BLOCK_SECONDS)
@@ -133,7 +136,7 @@ def cost_of_full_blocks(
     chain = chain_of(100)
     chain.wait(*items)
     nodes = [Node(chain, f"node{number}") for number in range(providers)]
-    world = World(*nodes, confirmations=confirmations)
+    world = World(*nodes, confirmations=confirmations, poll_interval=POLL_SECONDS)
     costs: list[int] = []
 
     async def mine(blocks: int, left: Iterator[Json]) -> None:

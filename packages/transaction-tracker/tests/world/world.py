@@ -31,6 +31,9 @@ BLOCK_SECONDS = 12.0
 CONFIRMATIONS = 12
 DROP_BLOCKS = 5
 DROP_SECONDS = 60.0
+# Most of a simulation is time between two events, where nothing costs more than the polls. A test
+# that counts requests or polls sets its own.
+POLL_SECONDS = 3.0
 ENDS = ("confirmed", "failed", "replaced", "dropped", "expired", "invalid")
 # Longer than a block, a failover or a request to other nodes takes.
 PATIENCE = 180.0
@@ -69,6 +72,7 @@ class World:
             "confirmations": CONFIRMATIONS,
             "drop_after_blocks": DROP_BLOCKS,
             "drop_after_seconds": DROP_SECONDS,
+            "poll_interval": POLL_SECONDS,
         }
         self.settings = Settings(
             providers=tuple(ProviderSettings(node.url) for node in nodes),  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """Describes where a process is stuck: its callback, and the line that it waits in."""
 
 from collections.abc import Iterator
-from types import FrameType
+from types import CoroutineType, FrameType
 from typing import Any
 
 from beamish._runtime.process import Process
@@ -22,6 +22,13 @@ def place(process: Process) -> str | None:
 def frames(coroutine: Any) -> Iterator[FrameType]:
     """Yield the frames of a coroutine that waits, the outermost first."""
     while coroutine is not None:
+        if type(coroutine) is CoroutineType:  # most are; a simulation asks at each of its steps
+            frame = coroutine.cr_frame
+            if frame is None:
+                return
+            yield frame
+            coroutine = coroutine.cr_await
+            continue
         # `eager` and `Observed` wrap the coroutine of a callback.
         coroutine = getattr(coroutine, "_coroutine", coroutine)
         for own, inner in _ATTRIBUTES:

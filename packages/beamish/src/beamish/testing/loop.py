@@ -90,8 +90,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def _ring(self) -> None:
         """Move the due timers to the ready handles."""
-        while (timer := self._next_timer()) is not None and timer.when() <= self.clock.now:
-            self._ready.append_timer(heapq.heappop(self._scheduled))
+        while self._scheduled and self._scheduled[0].when() <= self.clock.now:
+            timer = heapq.heappop(self._scheduled)
+            if timer.cancelled():
+                self._cancelled = max(0, self._cancelled - 1)
+            else:
+                self._ready.append_timer(timer)
 
     def _next_timer(self) -> asyncio.TimerHandle | None:
         while self._scheduled and self._scheduled[0].cancelled():

@@ -29,13 +29,16 @@ def who(process: Process) -> str:
 
 def place(task: asyncio.Task[Any]) -> str:
     """Return the innermost place of ``task`` outside asyncio and beamish."""
-    waiting = list(frames(task.get_coro()))
-    if not waiting:
-        return str(task.get_coro())
-    frame = next((frame for frame in reversed(waiting) if _is_own(_module(frame))), waiting[0])
-    if _module(frame) == signature.__name__:  # the client function of a method
-        return f"a call of {getattr(task.get_coro(), '__qualname__', 'a method')}"
-    return _line(frame.f_code, frame.f_lineno)
+    coroutine = task.get_coro()
+    found = None
+    for frame in frames(coroutine):
+        if found is None or _is_own(_module(frame)):
+            found = frame
+    if found is None:
+        return str(coroutine)
+    if _module(found) == signature.__name__:  # the client function of a method
+        return f"a call of {getattr(coroutine, '__qualname__', 'a method')}"
+    return _line(found.f_code, found.f_lineno)
 
 
 @lru_cache(maxsize=4_096)  # a simulation shows a place with each step
