@@ -94,7 +94,7 @@ const draw = renderer(byId("alarms"), ([found, hidden]) => [
   hidden ? el("p", {}, el("a", { href: "#overview" }, `${hidden} more on the overview`)) : null,
 ]);
 
-/** Show the alarms: all on the overview; on another page its own, or else the most severe one. */
+/** Show the alarms: all on the overview; on another page its own, otherwise the most severe one. */
 export function show(found) {
   const { page } = current();
   const own = page === "overview" ? found : found.filter((one) => one.page === page);
