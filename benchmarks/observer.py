@@ -22,6 +22,7 @@ PAGES = (
     "processes",
     "processes&search=order%3A12",
     "tree",
+    "tree&search=order%3A12",
     "supervisors",
     "registries&pid=Orders",
     "crashes",

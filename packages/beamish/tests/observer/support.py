@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from beamish import DynamicSupervisor, GenServer, Pid, Registry, Supervisor, call
+from beamish import DynamicSupervisor, GenServer, Pid, Registry, Supervisor, call, process
 from beamish._snapshots.query import parse
 from beamish._snapshots.recorder import Recorder
 from beamish._snapshots.views import Views
@@ -43,6 +43,18 @@ class Worker(GenServer, restart="transient"):
 
     def handle_info(self, message: object) -> None:
         pass
+
+
+class Employer(GenServer):
+    """A server that starts servers of its own."""
+
+    @call
+    async def hire(self) -> Pid:
+        return await Worker.start_link(9)
+
+    @call
+    def meet(self, other: Pid) -> None:
+        process.link(other)
 
 
 class Slow(GenServer, trap_exit=True):

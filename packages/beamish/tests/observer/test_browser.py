@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from beamish import DynamicSupervisor, Pid, Registry, debug, process
+from beamish import DynamicSupervisor, GenServer, Pid, Registry, Supervisor, debug, process
 from beamish.observer import Observer
 
 from .conftest import Observe
-from .support import REGISTRY, TOKEN, WORKERS, Worker, start_workers, until
+from .support import REGISTRY, TOKEN, WORKERS, Employer, Worker, start_workers, until
 
 pytestmark = pytest.mark.browser
 
@@ -274,6 +274,41 @@ async def test_tree_opens_and_closes_supervisors(observe: Observe, browser: Any,
     assert focused == "Open Test.Workers"
 
 
+@pytest.mark.parametrize("kind", ["list", "drawing"])
+async def test_restart_and_linked_process_are_seen_in_the_tree(
+    observe: Observe, browser: Any, kind: str
+) -> None:
+    employer = await Supervisor.start_child("Test.Pair", Employer.child_spec(name="employer"))
+    helper = await Employer.hire(employer)
+    await browser.open(f"{await observe()}#tree?as={kind}")
+    await browser.until("document.querySelector(arguments[0])", f"[data-pid='{helper.serial}']")
+    dashed = "return document.querySelectorAll(arguments[0]).length"
+    edges = await browser.run(dashed, ".drawing .dashed, .branches .linked-processes")
+    before = await browser.text("#inside")
+
+    GenServer.cast("first", "fail")
+    await browser.until_text("#inside", "restarted")
+
+    text = await browser.text("#inside")
+    assert edges == 1
+    assert "restarted" not in before
+    assert text.count("restarted") == 1
+    assert "1 of 5" in text
+
+
+async def test_drawing_of_the_tree_begins_with_its_root(observe: Observe, browser: Any) -> None:
+    await start_workers(20)
+    await browser.open(f"{await observe()}#tree?as=drawing")
+    await browser.until_text(".drawing", "Test.Top")
+
+    tops = await browser.run(
+        "return [...document.querySelectorAll('.drawing text')]"
+        ".map(one => [Math.round(one.getBoundingClientRect().top), one.textContent])"
+    )
+
+    assert min(tops)[0] == next(top for top, text in tops if text == "Test.Top")
+
+
 async def test_large_tree_is_a_list_by_default(observe: Observe, browser: Any) -> None:
     await start_workers(250)
     await browser.open(f"{await observe()}#tree?limit=500")
@@ -489,8 +524,12 @@ async def test_no_page_scrolls_sideways(
     observe: Observe, browser: Any, size: tuple[int, int]
 ) -> None:
     await start_workers(40)
+    spec = Worker.child_spec(name=Registry.via(REGISTRY, "0x" + "a" * 64))
+    pid = await DynamicSupervisor.start_child(WORKERS, spec)
     browser.resize(*size)
     await browser.open(await observe(allow_actions=True))
+    GenServer.cast(pid, "fail")
+    await until(lambda: not process.is_alive(pid))
 
     for page in (*PAGES, "tree?as=list", "tree?as=drawing", "processes?info=second"):
         await browser.run("location.hash = arguments[0]", page)

@@ -27,7 +27,7 @@ from beamish._snapshots.processes import ProcessTable
 from beamish._snapshots.query import QueryError, UnknownError, parse
 from beamish._snapshots.supervisors import MAX_AUTOMATIC_NODES
 
-from .support import REGISTRY, WORKERS, Worker, read, start_workers, until
+from .support import REGISTRY, WORKERS, Employer, Worker, read, start_workers, until
 
 # -- Queries
 
@@ -381,6 +381,24 @@ async def test_small_tree_is_open(program: Pid) -> None:
     assert found.nodes == 8
 
 
+async def test_linked_process_without_a_supervisor_is_below_the_one_that_started_it(
+    program: Pid,
+) -> None:
+    employer = await Supervisor.start_child("Test.Pair", Employer.child_spec(name="employer"))
+    helper = await Employer.hire(employer)
+    other = await Supervisor.start_child("Test.Pair", Employer.child_spec(name="other"))
+    await Employer.meet(other, helper)  # it has not started the helper
+
+    found = await read("tree")
+    searched = await read("tree", search="employer")
+
+    pair = found.roots[0].children[2]
+    assert [[one.pid for one in node.linked] for node in pair.children] == [[], [], [helper], []]
+    assert (pair.children[2].linked[0].status, pair.linked) == ("running", [])
+    assert found.nodes == 9
+    assert [one.pid for one in searched.roots[0].children[0].children[0].linked] == [helper]
+
+
 async def test_large_supervisor_lists_some_children_and_counts_the_rest(program: Pid) -> None:
     await start_workers(50)
 
@@ -450,6 +468,19 @@ async def test_search_of_the_tree_includes_a_limited_number_of_matches(
 
     (workers,) = found.roots[0].children
     assert (len(workers.children), workers.left_out, found.matching) == (3, 5, 8)
+
+
+async def test_search_of_the_tree_forgets_processes_that_have_exited(program: Pid) -> None:
+    reader = TreeSearch(parse({"search": "order:"}))
+    pids = await start_workers(60)
+    await reader.read()
+    for pid in pids:
+        await DynamicSupervisor.terminate_child(WORKERS, pid)
+
+    found = await reader.read()
+
+    assert found.matching == 0
+    assert not set(pids) & set(reader._known)
 
 
 async def test_search_of_the_tree_follows_changes(program: Pid) -> None:

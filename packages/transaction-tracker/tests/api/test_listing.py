@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
+from transaction_tracker.domain.tracked import Sighting
 from transaction_tracker.store import Store
 from transaction_tracker.store.listing import TransactionFilter, activity_page
 
@@ -77,6 +78,24 @@ async def test_attention_lists_what_is_parked_missing_or_flagged(filled: Client)
     wanted = ["dddddddd", "cccccccc", "bbbbbbbb"]
     assert await ids(filled, attention="true") == wanted
     assert sorted(await ids(filled, attention="true", order="id")) == sorted(wanted)
+
+
+async def test_change_of_flags_does_not_change_since_when_a_transaction_waits(
+    filled: Client,
+) -> None:
+    async def waiting_since() -> object:
+        return (await filled.get(f"{PATH}/eeeeeeee")).json["waiting_since"]
+
+    found = [await waiting_since()]
+    await move("eeeeeeee", state="pending", waiting_since=1e9)
+    await move("eeeeeeee", flags=frozenset(("stuck",)))
+    found.append(await waiting_since())
+    await move("eeeeeeee", state="missing", missing_since=Sighting(10, 1e9 + 1), waiting_since=None)
+    found.append(await waiting_since())
+    await move("eeeeeeee", state="mined", missing_since=None)
+    found.append(await waiting_since())
+
+    assert found == [None, "2001-09-09T01:46:40Z", "2001-09-09T01:46:41Z", None]
 
 
 async def test_flag_is_found_as_a_whole_word(filled: Client) -> None:

@@ -169,7 +169,7 @@ async def test_read_token_sees_commands_and_no_buttons(browser: Browser, client:
     await Store.commit(Step(SOURCE, freezes=True))
     await sign_in(browser, client, "", "read")
     await browser.until_text("#alarms", "txtrack deliveries resume")
-    await browser.until_text("#alarms", "1 tracker parked")
+    await browser.until_text("#alarms", "1 transaction is parked")
     pages = await browser.run("return document.querySelector('#pages').innerText.split('\\n')")
     await browser.run("location.hash = 'overview?info=abcdefgh'")
     await browser.until_text("#detail", "Parked in state registered")

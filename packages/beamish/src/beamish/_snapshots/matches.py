@@ -42,16 +42,16 @@ class TreeSearch:
     def __init__(self, query: Query) -> None:
         self._wanted = query.search
         self._limit = query.limit
-        # Whether each process matches, from the last reading: its id, class and pid never change,
+        # Whether each process matches, from earlier readings: its id, class and pid never change,
         # and to write an id as text takes most of the time.
         self._known: dict[Pid, bool] = {}
-        self._read: dict[Pid, bool] = {}
         self._branches: dict[Pid, _Branch] = {}
         self._matching = self._kept = self._nodes = 0
 
     async def read(self) -> Forest:
         """Return the matches with their ancestors."""
-        self._read, self._branches = {}, {}
+        self._forget_exited()
+        self._branches = {}
         self._matching = self._kept = self._nodes = 0
         found = await servers(is_supervisor)
         # The newest first: a supervisor is older than those below it, so what leads to matches is
@@ -59,7 +59,6 @@ class TreeSearch:
         for process in reversed(found):
             await self._look_through(process)
         roots = [self._root(process) for process in roots_of(found)]
-        self._known = self._read
         kept = [root for root in roots if root is not None]
         return Forest(kept, self._nodes, len(running().processes), self._matching)
 
@@ -71,34 +70,46 @@ class TreeSearch:
         if process.pid._process is not process:  # it has exited since the walk
             return
         server, branch = process.server, _Branch()
-        matches = position = 0
+        known, branches = self._known, self._branches
+        matches = first = 0
         async for batch in sliced(list(members(server))):
-            for member in batch:
-                info = child_info(server, member)
-                found = self._matches(info)
-                if found:
-                    self._matching += 1
-                    matches += 1
+            for position, member in enumerate(batch, first):
+                # Nearly all are running children of a dynamic supervisor that do not match: of
+                # these, a reading costs one look-up.
+                pid = member[0] if isinstance(member, tuple) else None
+                found = None if pid is None else known.get(pid)
+                if found is None:
+                    pid, found = self._matches(child_info(server, member))
+                if not found and (not branches or pid not in branches):
+                    continue
+                self._matching += found
+                matches += found
                 included = found and matches <= self._limit and self._kept < MAX_MATCHES
                 self._kept += included
                 branch.left_out += found and not included
-                if included or info.pid in self._branches:
+                if included or pid in branches:
                     branch.kept[position] = member, found
-                position += 1
+            first += len(batch)
         if branch.kept or branch.left_out:
             self._branches[process.pid] = branch
 
-    def _matches(self, info: ChildInfo) -> bool:
+    def _matches(self, info: ChildInfo) -> tuple[Pid | None, bool]:
+        """Return the process of a child, and whether the child matches."""
         pid = info.pid
         if pid is None:
-            return self._wanted in shown(info.id).lower()
+            return None, self._wanted in shown(info.id).lower()
         found = self._known.get(pid)
         if found is None:
             process = pid._process
             kind = "" if process is None else process.class_name()
-            found = self._wanted in f"{shown(info.id)} {kind} {pid!r}".lower()
-        self._read[pid] = found
-        return found
+            found = self._known[pid] = self._wanted in f"{shown(info.id)} {kind} {pid!r}".lower()
+        return pid, found
+
+    def _forget_exited(self) -> None:
+        """Remove processes that have exited, once they are the larger part of the known ones."""
+        alive = running().processes
+        if len(self._known) > 2 * len(alive):
+            self._known = {pid: found for pid, found in self._known.items() if pid in alive}
 
     # -- Nodes
 
@@ -107,15 +118,15 @@ class TreeSearch:
             return None
         node = look(process.pid, self._limit, depth=0)
         info = ChildInfo(node.id, process.pid, "supervisor", "running")
-        matches = self._matches(info)
+        _, matches = self._matches(info)
         self._matching += matches
         if not matches and process.pid not in self._branches:
             return None
         return self._node(node, matches)
 
     def _node(self, node: Node, matches: bool) -> TreeNode:
-        self._nodes += 1
-        made = tree_node(node)
+        made = tree_node(node, self._limit)
+        self._nodes += 1 + len(made.linked)
         made.matches = matches
         branch = None if node.pid is None else self._branches.get(node.pid)
         process = None if node.pid is None else node.pid._process

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from beamish._runtime import one_or_many
 from beamish._runtime.runtime import running
 from beamish._snapshots.encode import named, short
 from beamish._snapshots.processes import servers
@@ -22,6 +23,7 @@ MAX_AUTOMATIC_NODES = 200
 """Nodes after which a tree opens no further supervisor by itself."""
 
 _MAX_HISTORIES = 1_000  # crashed children whose windows are read
+_MAX_LINKS = 1_000  # links of one process that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class TreeNode:
     Args:
         open: Whether its children are included; with a search, those on the way to matches.
         matches: Whether it contains the text of the search; ``False`` without a search.
+        linked: The processes that it has started with a link and that no supervisor knows.
     """
 
     id: str
@@ -98,6 +101,7 @@ class TreeNode:
     left_out: int
     open: bool
     matches: bool = False
+    linked: list["TreeNode"] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +222,9 @@ def roots_of(found: list[Any]) -> list[Any]:
     return [process for process in found if process.parent_pid() not in pids]
 
 
-def tree_node(node: Node) -> TreeNode:
-    """Return the closed node of a process."""
-    return TreeNode(
+def tree_node(node: Node, limit: int) -> TreeNode:
+    """Return the closed node of a process, with at most ``limit`` linked processes."""
+    made = TreeNode(
         shown(node.id),
         node.pid,
         node.class_name,
@@ -231,6 +235,26 @@ def tree_node(node: Node) -> TreeNode:
         node.left_out,
         open=False,
     )
+    made.linked.extend(tree_node(found, 0) for found in islice(_linked(node.pid), limit))
+    return made
+
+
+def _linked(pid: Pid | None) -> Iterator[Node]:
+    """Yield the processes that a process other than a supervisor has started with a link.
+
+    Source:
+        The dashed links of unsupervised processes in the application tab of Erlang's ``observer``.
+    """
+    process: Any = None if pid is None else pid._process
+    if process is None or is_supervisor(getattr(process, "server", None)):
+        return
+    for other in islice(one_or_many.items(process.links), _MAX_LINKS):
+        found: Any = other._process
+        # A supervisor below it is a root: its tree stands by itself.
+        if found is None or is_supervisor(getattr(found, "server", None)):
+            continue
+        if found.parent_pid() == pid:
+            yield look(other, 0, depth=0)
 
 
 class _Grower:
@@ -271,8 +295,8 @@ class _Grower:
         node.left_out, node.open = found.left_out, True
 
     def _node(self, node: Node) -> TreeNode:
-        self.nodes += 1
-        made = tree_node(node)
+        made = tree_node(node, self._limit)
+        self.nodes += 1 + len(made.linked)
         if node.left_out:
             self._pending.append(made)
         return made

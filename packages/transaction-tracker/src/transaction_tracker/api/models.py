@@ -31,7 +31,7 @@ from transaction_tracker.delivery.views import (
     first_address,
     fragment,
 )
-from transaction_tracker.domain import Required, RequiredBy, Rule, State
+from transaction_tracker.domain import Required, RequiredBy, Rule, State, Tracked
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.pages import TransactionRecord
 
@@ -170,6 +170,13 @@ class TransactionView:
     expectation: Expectation
     address: Address
     deposits: Deposits
+    waiting_since: Annotated[
+        Time | None,
+        Field(
+            description="Time since when it is pending or missing; null in other states. A change "
+            "of its flags does not change it."
+        ),
+    ]
     created_at: Annotated[Time, Field(description="Time of the registration.")]
     updated_at: Annotated[Time, Field(description="Time of the last change.")]
 
@@ -289,9 +296,16 @@ def _transaction(kept: TransactionRecord, confirmations: int, degraded: bool) ->
         "expectation": fragment(kept.expectation),
         "address": first_address(kept.deposits),
         "deposits": fragment(kept.deposits),
+        "waiting_since": optional_time(_waiting_since(tracked)),
         "created_at": rfc3339(kept.created_at),
         "updated_at": rfc3339(kept.updated_at),
     }
+
+
+def _waiting_since(tracked: Tracked) -> float | None:
+    if tracked.state == "missing" and tracked.missing_since is not None:
+        return tracked.missing_since.time
+    return tracked.waiting_since if tracked.state == "pending" else None
 
 
 def _why(why: Why) -> WhyView:

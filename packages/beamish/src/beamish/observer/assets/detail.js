@@ -219,4 +219,4 @@ async function perform(name, pid, say) {
   }
 }
 
-const sure = (title, pid, text) => confirmed(`${title} ${/^\d+$/.test(pid) ? pidText(pid) : pid}?`, text, title);
+const sure = (title, pid, text) => confirmed(`${title} ${/^\d+$/.test(pid) ? pidText(pid) : pid}?`, text, title, title === "Resume");

@@ -28,7 +28,7 @@ export function build(parent) {
       { title: "Class", sort: "class", wide: true, cell: (row) => row.class_name },
       { title: "Status", wide: true, cell: (row) => statusBadge(row.status) },
       { title: "Recent", sort: "recent", number: true, cell: (row) => count(row.recent) },
-      { title: "Busy", sort: "busy", number: true, cell: (row) => percent(row.busy) },
+      { title: "Busy", sort: "busy", number: true, wide: true, cell: (row) => percent(row.busy) },
       { title: "Handled", sort: "handled", number: true, wide: true, cell: (row) => count(row.handled) },
       { title: "Queued", sort: "queue", number: true, cell: (row) => count(row.queue) },
       { title: "Callback", wide: true, cell: (row) => row.callback ?? "" },

@@ -5,6 +5,8 @@ import { el, fill, span, svg } from "./dom.js";
 const WIDTH = 320;
 const HEIGHT = 72;
 const MIN_WINDOW_SECONDS = 60;
+// A chart that has stayed empty for this long has nothing to show, and collects nothing.
+const MIN_EMPTY_SECONDS = 10;
 
 /**
  * Return a chart as `{element, show(points)}`; a point is `[seconds since 1970, value or null]`.
@@ -25,7 +27,8 @@ export function chart(title, format, quantiles = false) {
     fill(value, last === undefined ? "–" : format(last[1]));
     if (known.length < 2) {
       picture.setAttribute("aria-label", `${title}: no chart yet`);
-      fill(range, "Collecting…");
+      const seconds = points.length > 1 ? points.at(-1)[0] - points[0][0] : 0;
+      fill(range, known.length === 0 && seconds >= MIN_EMPTY_SECONDS ? `no value in ${span(seconds)}` : "Collecting…");
       fill(picture);
       return;
     }

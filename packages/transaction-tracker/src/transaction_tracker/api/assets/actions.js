@@ -25,13 +25,14 @@ export function onDone(call) {
  * @param text What the action does.
  * @param run Sends the request, and returns its result in words.
  * @param command The command that does the same; `null` shows nothing without the scope.
+ * @param harmless Whether it takes nothing away: its confirmation is not red.
  */
-export function action({ label, scope, question, text, run, command = null }) {
+export function action({ label, scope, question, text, run, command = null, harmless = false }) {
   if (!can(scope)) return command && el("code", {}, command);
   const button = el("button", { type: "button", "data-action": label, click: () => perform() }, label);
 
   async function perform() {
-    if (!(await confirmed(question, text, label))) return;
+    if (!(await confirmed(question, text, label, harmless))) return;
     button.disabled = true;
     try {
       say(await run(), "good");
@@ -89,14 +90,14 @@ export const resumeDeliveries = () => action({
 });
 
 export const recheck = (transaction) => action({
-  label: "Recheck", scope: "write", question: "Recheck the transaction?",
+  label: "Recheck", harmless: true, scope: "write", question: "Recheck the transaction?",
   text: "The service asks the source about it now. A parked transaction gets a new tracker.",
   command: `txtrack recheck ${transaction}`,
   run: async () => (await post(`v1/transactions/${id(transaction)}/recheck`), "The check is scheduled."),
 });
 
 export const enable = (endpoint) => action({
-  label: "Enable", scope: "admin", question: "Enable the endpoint?",
+  label: "Enable", harmless: true, scope: "admin", question: "Enable the endpoint?",
   text: "Pending deliveries are sent, and future events are delivered.",
   command: `txtrack webhook enable ${endpoint}`,
   run: async () => (await post(`v1/endpoints/${id(endpoint)}/enable`), "The endpoint is enabled."),
@@ -109,7 +110,7 @@ export const disable = (endpoint) => action({
 });
 
 export const testEndpoint = (endpoint) => action({
-  label: "Send a test", scope: "admin", question: "Send a test message?",
+  label: "Send a test", harmless: true, scope: "admin", question: "Send a test message?",
   text: "One message without an event, without retries.",
   run: async () => {
     const { delivered, status, error, outcome, seconds } = await post(`v1/endpoints/${id(endpoint)}/test`);
@@ -119,7 +120,7 @@ export const testEndpoint = (endpoint) => action({
 });
 
 export const redeliver = (endpoint, event = null) => action({
-  label: event ? "Redeliver" : "Redeliver dead letters", scope: "admin",
+  label: event ? "Redeliver" : "Redeliver dead letters", harmless: true, scope: "admin",
   question: event ? "Redeliver the event?" : "Redeliver all dead letters?",
   text: "Its receiver gets the events again, with the same webhook-id.",
   command: event ? null : `txtrack webhook redeliver ${endpoint}`,
@@ -127,7 +128,7 @@ export const redeliver = (endpoint, event = null) => action({
 });
 
 const provider = (name, verb, label, text) => action({
-  label, scope: "admin", question: `${label} ${name}?`, text,
+  label, scope: "admin", question: `${label} ${name}?`, text, harmless: verb !== "pause",
   run: async () => `${name} is ${(await post(`v1/providers/${id(name)}/${verb}`)).state}.`,
 });
 
@@ -136,7 +137,7 @@ export const resumeProvider = (name) => provider(name, "resume", "Resume", "The 
 export const checkProvider = (name) => provider(name, "check", "Check", "The service checks its chain and its head now.");
 
 export const checkProviders = (names) => action({
-  label: "Check all providers", scope: "admin", question: "Check all providers?",
+  label: "Check all providers", harmless: true, scope: "admin", question: "Check all providers?",
   text: "The service checks the chain and the head of each now.",
   command: "txtrack provider check",
   run: async () => {

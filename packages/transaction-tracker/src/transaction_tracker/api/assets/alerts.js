@@ -10,7 +10,7 @@ export const everyMs = 5_000;
 /** Build the page in `parent`; return what loads and shows its data. */
 export function build(parent) {
   const rows = table({
-    caption: "Alerts, active ones first",
+    caption: "Alerts, active and critical ones first",
     key: (one) => one.id,
     empty: "No alert has been raised.",
     columns: [
@@ -26,6 +26,8 @@ export function build(parent) {
   fill(parent, el("h2", {}, "Alerts"), rows.element);
   return {
     load: (signal) => json("v1/alerts?limit=200", signal),
-    show: ({ alerts }) => rows.show(alerts),
+    show: ({ alerts }) => rows.show(alerts.toSorted((one, other) => rank(one) - rank(other))),
   };
 }
+
+const rank = ({ cleared_at: cleared, severity }) => (cleared ? 2 : severity === "critical" ? 0 : 1);

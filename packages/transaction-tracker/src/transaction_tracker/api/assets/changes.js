@@ -4,7 +4,7 @@ import { ago, el, fill } from "./dom.js";
 import { current, link } from "./route.js";
 import { stateBadge } from "./states.js";
 
-const SHOWN = 20;
+const SHOWN = 5;
 
 let latest = [];
 let drawing = false;

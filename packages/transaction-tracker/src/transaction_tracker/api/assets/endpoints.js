@@ -25,7 +25,7 @@ export function build(parent) {
       { title: "Health", cell: (one) => healthBadge(one.health) },
       { title: "Endpoint", class: "main identity", cell: (one) => el("a", { href: link("endpoints", { endpoint: one.id, info: null }) }, one.url) },
       { title: "Pending", number: true, cell: (one) => count(one.pending) },
-      { title: "Dead", number: true, cell: (one) => count(one.dead) },
+      { title: "Dead letters", number: true, cell: (one) => (one.dead ? badge(count(one.dead), "warn") : "0") },
       { title: "Last error", class: "reason", wide: true, cell: (one) => (one.health === "healthy" ? "" : one.disabled_reason ?? one.last_error ?? "") },
       { title: "Last attempt", number: true, wide: true, cell: (one) => (one.last_attempt_at ? ago(one.last_attempt_at) : "–") },
       { title: "Failing since", number: true, wide: true, cell: (one) => (one.failing_since ? ago(one.failing_since) : "") },

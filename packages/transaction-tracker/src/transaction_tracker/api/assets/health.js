@@ -8,6 +8,8 @@ import { chosen } from "./sources.js";
 const GAUGE = /^transaction_tracker_(\w+?)(?:\{(?:source="([a-z0-9-]+)",?)?(?:state="(\w+)")?\})? (\S+)$/gm;
 // Counting the deliveries of all endpoints is slow.
 const OUTBOX_MS = 30_000;
+// Further failing hosts are only counted.
+const MAX_HOSTS = 3;
 
 let endpoints = { at: -Infinity, found: null };
 
@@ -70,31 +72,56 @@ export const sum = (list, name) => (list ?? []).reduce((total, one) => total + o
 
 // -- Alarms of several parts
 
-/** Return late deliveries as an alarm: amber after a minute, red after five. */
-export function lateDeliveries({ flow, oldest_pending_at: oldest }) {
+/** Return late deliveries as an alarm, with the failing hosts: amber after a minute, red after five. */
+export function lateDeliveries({ flow, oldest_pending_at: oldest }, failing) {
+  const more = failing.length > MAX_HOSTS ? ` and ${failing.length - MAX_HOSTS} more` : "";
+  const text = failing.length ? `Failing: ${failing.slice(0, MAX_HOSTS).join(", ")}${more}.` : "The oldest pending delivery has waited since then.";
   return flow === "behind" || flow === "stalled" ? { tone: flow === "stalled" ? "bad" : "warn", title: `Deliveries are ${flow}`, since: oldest,
-    text: "The oldest pending delivery has waited since then.", command: "txtrack webhook ls", page: "endpoints" } : null;
+    text, command: "txtrack webhook ls", page: "endpoints" } : null;
 }
 
 /** Return whether a note of readiness is about late deliveries, which have their own alarm. */
 export const isLate = ({ detail }) => detail.startsWith("deliveries are ");
 
+// What the reason of an end that is held back says of a provider that contradicts it, by its name.
+const CONTRADICTS = /has a receipt (?:by|with)|holds? other|holds? another|does not list|says that|lists it/;
+// Not which one is wrong: the followed one can be, too, and without the right one an end can be false.
+const COMPARE = "Compare the providers with a block explorer, and pause the one that is wrong.";
+
 /** Return why the source is halted or lagging as an alarm, with the block and the field. */
 export function sourceState({ detail, since }) {
-  const [, name, state, reason] = /^(?:([a-z0-9-]+): )?source (halted|lagging): (.*)$/s.exec(detail) ?? [];
+  const { name, state, reason, contradicted } = sourceReason(detail);
   // With several sources, a halted one is a note of a service that is ready.
   return state ? { tone: state === "halted" ? "bad" : "warn", title: `Source ${name ? `${name} ` : ""}${state}`, since,
-    text: reason, command: "txtrack doctor", page: "providers" } : null;
+    text: contradicted ? `${reason}. ${COMPARE}` : reason, command: contradicted ? "txtrack provider pause NAME" : "txtrack doctor", page: "providers" } : null;
 }
+
+function sourceReason(detail) {
+  const [, name, state, reason] = /^(?:([a-z0-9-]+): )?source (halted|lagging): (.*)$/s.exec(detail) ?? [];
+  const [, objection = ""] = / is held back: (.*)$/s.exec(reason ?? "") ?? [];
+  return { name, state, reason, contradicted: CONTRADICTS.test(objection) ? objection : null };
+}
+
+/** Return whether a provider contradicts an end that is held back, as the readiness says. */
+export const contradicts = ({ name }, { faults, notes }) =>
+  [...faults, ...notes].some(({ detail }) => {
+    const { name: source, contradicted } = sourceReason(detail);
+    const own = source && name.startsWith(`${source}.`) ? name.slice(source.length + 1) : name;
+    return contradicted?.split(/[\s,;]+/).includes(own) ?? false;
+  });
+
+// -- Alerts
+
+const TITLES = { "disk.low": () => "The disk is nearly full", "provider.down": (name) => `Provider ${name} is down` };
+const PAGES = { "provider.down": { page: "providers", command: "txtrack provider check" }, "disk.low": { page: "alerts", command: "txtrack prune" } };
 
 /** Return an alert that no other alarm explains as an alarm: its text says what to do. */
 export function namedAlert({ kind, subject, severity, text, since }) {
-  return { tone: severity === "critical" ? "bad" : "warn", title: `${kind}: ${subject}`, since, text, page: kind === "provider.down" ? "providers" : "alerts" };
+  return { tone: severity === "critical" ? "bad" : "warn", title: TITLES[kind](subject), since, text, ...PAGES[kind] };
 }
 
-/** Return a line for all active alerts: the alarms explain most of them. */
+/** Return a line for all active alerts: the alarms explain them. */
 export function activeAlerts(alerts) {
   const kinds = [...new Set(alerts.map((one) => one.kind))];
-  return { tone: alerts.some((one) => one.severity === "critical") ? "bad" : "warn",
-    title: many(alerts.length, "active alert"), text: `${kinds.join(", ")}.`, command: "txtrack alerts --active", page: "alerts" };
+  return { tone: "quiet", title: many(alerts.length, "active alert"), text: `${kinds.join(", ")}.`, command: "txtrack alerts --active", page: "alerts" };
 }

@@ -7,10 +7,10 @@ import { figures } from "./figures.js";
 import { json } from "./requests.js";
 import { link } from "./route.js";
 import * as sources from "./sources.js";
-import { marks } from "./states.js";
+import { stateBadge } from "./states.js";
 import { table } from "./table.js";
 
-const SHOWN = 10;
+const SHOWN = 5;
 
 export const title = "Overview";
 export const everyMs = 5_000;
@@ -26,11 +26,11 @@ export function build(parent) {
     linked: true,
     empty: "No open transaction is parked, missing or flagged.",
     columns: [
-      { title: "State", class: "states", cell: (one) => el("span", {}, marks(one)) },
+      { title: "State", cell: (one) => stateBadge(one.state) },
       { title: "Transaction", class: "main identity", cell: (one) => el("a", { class: "id", href: link("overview", { info: one.id }) }, one.id) },
       ...sources.column(),
       { title: "Why", class: "reason", wide: true, cell: (one) => reason(one) },
-      { title: "Since", number: true, cell: (one) => ago(one.updated_at) },
+      { title: "Since", number: true, cell: (one) => ago(one.waiting_since ?? one.updated_at) },
     ],
   });
   const more = el("p", { class: "quiet" });
@@ -62,14 +62,14 @@ export function build(parent) {
 
 const REASONS = {
   stuck: "pending for long",
-  underpriced: "its fee is below the base fee",
-  nonce_gap: "waits for an earlier transaction of its sender",
+  underpriced: "fee below the base fee",
+  nonce_gap: "waits for an earlier nonce",
   finality_violation: "was final in a block that a reorganisation removed",
   status_unknown: "no receipt has a status",
 };
 
 function reason(one) {
-  if (one.parked) return one.parked;
-  const known = one.flags.map((flag) => REASONS[flag] ?? words(flag));
-  return known.join("; ") || "the providers do not know it";
+  if (one.parked) return `parked: ${one.parked}`;
+  const known = one.flags.map((flag) => `${words(flag)}: ${REASONS[flag] ?? "flagged"}`);
+  return known.join("; ") || "no provider knows it";
 }
