@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from transaction_tracker.api import Following
-from transaction_tracker.domain.alert import Alert, Watch, Watches
+from transaction_tracker.domain.alert import Alert, FaultWatch, FaultWatches
 from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint, WebhookSecret
 from transaction_tracker.follower import Verdict
 from transaction_tracker.providers.status import ProviderStatus
@@ -120,7 +120,7 @@ def _raise_alerts(client: Client) -> None:
         Alert("al_2", "disk.low", "disk", "warning", DISK, now - 2 * HOUR, now - 2 * HOUR),
     ]
     client.service.alerts.evaluated(
-        Watches({alert.key: Watch(0.0, 0.0, alert) for alert in known}), ()
+        FaultWatches({alert.key: FaultWatch(0.0, 0.0, alert) for alert in known}), ()
     )
 
 
