@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import inspect
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from beamish import process
 
 from .support import PATIENCE, AsyncScripted, AsyncWorker, Scripted, Worker
 
-HERE = Path(__file__).parent
+HERE = f"{Path(__file__).parent}{os.sep}"
 
 
 def as_process(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -40,8 +41,11 @@ async def nothing_left(before: set[Any]) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Of each folder: as text, because a path takes many times as long to compare.
     for item in items:
-        if HERE in item.path.parents and inspect.iscoroutinefunction(getattr(item, "obj", None)):
+        if str(item.path).startswith(HERE) and inspect.iscoroutinefunction(
+            getattr(item, "obj", None)
+        ):
             item.obj = as_process(item.obj)  # type: ignore[attr-defined]
 
 
