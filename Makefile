@@ -64,14 +64,11 @@ test-all:  ## Run every test, on each supported CPython that this machine has
 
 test-everything: $(VENV)/ready
 	@$(BIN)/python -m pytest -q $(PARALLEL) $(TESTS)
-	@echo "and the conformance tests without direct calls, which must make no difference:"
-	@BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/conformance
 
 test-native: $(VENV)/ready  ## Compile the native core of beamish, and run its tests and all of beamish's with it
 	@trap '$(BIN)/python packages/beamish/native/compile.py --remove' EXIT; \
 		$(BIN)/python packages/beamish/native/compile.py --required && \
-		$(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests && \
-		BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/conformance
+		$(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests
 
 stress: $(VENV)/ready  ## Run tests 20 times beside four busy loops: make stress ARGS="--rounds 3 packages"
 	@$(BIN)/python tools/stress $(ARGS)

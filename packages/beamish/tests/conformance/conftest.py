@@ -1,4 +1,7 @@
-"""What the conformance tests share."""
+"""What the conformance tests share.
+
+Each of them runs with direct calls and without: what a server does must not depend on them.
+"""
 
 import asyncio
 import inspect
@@ -10,6 +13,27 @@ import pytest
 from beamish import From, GenServer
 
 HERE = Path(__file__).parent
+# Their tests switch direct calls on and off by themselves.
+SWITCHING = {
+    "test_client_and_dispatch",
+    "test_every_way_to_answer",
+    "test_every_way_to_call",
+    "test_gen_server_fail",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if Path(metafunc.module.__file__ or "").stem not in SWITCHING:
+        ids = [pytest.HIDDEN_PARAM, "queued"]
+        metafunc.parametrize("direct_calls", [True, False], ids=ids, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def direct_calls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether calls can run on the caller's stack. Each test has a new runtime, which reads it."""
+    direct: bool = getattr(request, "param", True)
+    monkeypatch.setenv("BEAMISH_DIRECT", str(int(direct)))
+    return direct
 
 
 @pytest.fixture
@@ -44,6 +68,6 @@ async def warm_runtime() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _warm(request: pytest.FixtureRequest) -> None:
+def _warm(request: pytest.FixtureRequest, direct_calls: bool) -> None:
     if request.path.parent == HERE and inspect.iscoroutinefunction(request.function):
         request.getfixturevalue("warm_runtime")
