@@ -146,6 +146,7 @@ def test_programs_of_all_pages_and_of_the_cookbook_pass_mypy_strict(tmp_path: Pa
     assert ran.returncode == 0, said + ran.stderr
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("page", PAGES, ids=shown)
 def test_blocks_are_run_or_known_to_be_only_shown(page: Path) -> None:
     strange = [
@@ -157,6 +158,7 @@ def test_blocks_are_run_or_known_to_be_only_shown(page: Path) -> None:
     assert not strange
 
 
+@pytest.mark.once
 def test_tutorial_and_guides_show_code() -> None:
     folders = {page.parent.name for page in pages_with("python")}
 

@@ -4,6 +4,10 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "how_it_works.md"
 SOURCES = [*ROOT.glob("packages/*/src")]

@@ -12,6 +12,8 @@ import pytest
 import beamish
 from beamish import debug, process
 
+pytestmark = pytest.mark.once
+
 PAGE = Path(__file__).parent.parent / "docs" / "parity.md"
 OURS: dict[str, Any] = {
     "GenServer": beamish.GenServer,

@@ -57,6 +57,7 @@ def test_program_runs(where: str, program: str) -> None:
     assert ran.returncode == 0, f"{where}: {ran.stderr}"
 
 
+@pytest.mark.once
 def test_every_readme_shows_a_program_that_runs() -> None:
     shown = {where.split(":")[0] for where, _ in programs()}
 
@@ -88,6 +89,7 @@ def how_fast() -> tuple[list[str], str]:
     return rows, "\n".join(line for line in section.splitlines() if line not in rows)
 
 
+@pytest.mark.once
 def test_rows_of_the_readme_have_the_figures_of_the_same_rows_of_the_benchmarks() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text().split("## How it is measured")[0]
     rows, _ = how_fast()
@@ -100,6 +102,7 @@ def test_rows_of_the_readme_have_the_figures_of_the_same_rows_of_the_benchmarks(
         assert wrong == [], row
 
 
+@pytest.mark.once
 def test_text_of_the_readme_has_figures_that_were_measured() -> None:
     _, text = how_fast()
     pages = ("benchmarks.md", "tracker-figures.md")
@@ -111,6 +114,7 @@ def test_text_of_the_readme_has_figures_that_were_measured() -> None:
     assert [f for f in shown if not any(rounds(each, f) for each in measured)] == []
 
 
+@pytest.mark.once
 def test_dates_of_the_readme_are_those_of_the_measurements() -> None:
     section = (ROOT / "README.md").read_text().split("## How fast")[1].split("\n## ")[0]
     measured = re.compile(r"Measured on (\d{4}-\d\d-\d\d)")
@@ -120,6 +124,7 @@ def test_dates_of_the_readme_are_those_of_the_measurements() -> None:
     assert re.findall(r"\d{4}-\d\d-\d\d", section) == dates
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("page", [*READMES, *sorted(ROOT.glob("*.md")), *ROOT.glob("docs/*.md")])
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())

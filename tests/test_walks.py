@@ -7,6 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 _ROW = re.compile(r"^(.+?) {2,}(\d+) +(\d+) +(\d+)$", re.MULTILINE)
 _LISTED = re.compile(r"^ +(\d+)  (\S+):(\d+) (.+)$")

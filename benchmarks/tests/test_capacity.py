@@ -1,6 +1,10 @@
 """The table of what a shard takes."""
 
+import pytest
+
 from benchmarks.tracker.capacity import Row, table
+
+pytestmark = pytest.mark.once
 
 
 def test_sizes_are_counted_from_the_empty_shard_and_rates_from_the_row_before() -> None:

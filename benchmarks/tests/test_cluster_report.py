@@ -11,6 +11,8 @@ from benchmarks.cluster import report
 from benchmarks.cluster.figures import Figures, Sizes
 from benchmarks.machine import Machine
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 

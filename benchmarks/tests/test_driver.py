@@ -1,6 +1,10 @@
+import pytest
+
 from benchmarks.driver import steps
 from benchmarks.plan import Workload
 from benchmarks.runners import Runner
+
+pytestmark = pytest.mark.once
 
 HAND = Runner("asyncio", "asyncio", ())
 BEAM = Runner("BEAM +S 1", "BEAM", ())

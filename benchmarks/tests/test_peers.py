@@ -14,6 +14,8 @@ from benchmarks.measurements import Measurements
 from benchmarks.peers import plan, report
 from benchmarks.plan import Column, Row
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 MACHINE = Machine("2026-01-02", "Some CPU", 2, "Linux x86_64", "CPython 3.13.0", None)
 CALL = Row("call", "call_one.time")

@@ -18,6 +18,8 @@ from benchmarks.plan import (
     workloads,
 )
 
+pytestmark = pytest.mark.once
+
 CALL = Row("call", "call.time", at_most_beam=0.6, at_most_by_hand=0.12)
 CRASH = Row("crash", "crash.time", beam="crash_partitioned.time", at_most_beam=1.0)
 

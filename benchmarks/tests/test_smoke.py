@@ -10,6 +10,8 @@ import pytest
 from benchmarks.plan import TARGET_WORKLOADS, Column, Workload
 from benchmarks.runners import runners
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -8,6 +8,8 @@ from benchmarks.tracker.rows import TARGETS
 from benchmarks.tracker.samples import Samples, percentiles
 from benchmarks.tracker.sizes import FULL
 
+pytestmark = pytest.mark.once
+
 MOUNTS = Path("/proc/mounts")
 
 

@@ -11,6 +11,8 @@ from benchmarks.measurements import Measurements
 from benchmarks.plan import VARIANT_ROWS, VARIANTS, variant_workloads
 from benchmarks.unhooked import without_hooks
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 MACHINE = Machine("2026-01-02", "Some CPU", 2, "Linux x86_64", "CPython 3.11.7", None)
 

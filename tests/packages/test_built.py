@@ -11,7 +11,7 @@ from .conftest import REPOSITORY
 from .environment import MARKS, PACKAGES, ROOT
 from .pages import READMES
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.once]
 
 
 def names(archive: Path) -> list[str]:

@@ -64,6 +64,7 @@ def test_programs_of_the_readmes_run(installed: Environment, scripts: list[Path]
         installed.run([installed.program("python"), "-W", "error", script])
 
 
+@pytest.mark.once
 def test_programs_of_the_readmes_pass_mypy_strict(
     installed: Environment, scripts: list[Path]
 ) -> None:
@@ -73,6 +74,7 @@ def test_programs_of_the_readmes_pass_mypy_strict(
     installed.run([*command, "--python-executable", python, *scripts])
 
 
+@pytest.mark.once
 def test_programs_of_the_readmes_pass_pyright_strict(
     installed: Environment, scripts: list[Path]
 ) -> None:
@@ -81,6 +83,7 @@ def test_programs_of_the_readmes_pass_pyright_strict(
     installed.run([sys.executable, "-m", "basedpyright", *scripts])
 
 
+@pytest.mark.once
 def test_steps_of_the_container_install_the_service(tmp_path: Path) -> None:
     """The steps of the first stage, in a folder with only what the build context has."""
     for name in ("packages", "requirements.lock"):
@@ -103,6 +106,7 @@ def test_steps_of_the_container_install_the_service(tmp_path: Path) -> None:
     assert Environment(tmp_path).run([target / "bin" / "python", "-c", shown]) == "True None\n"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("package", PACKAGES)
 def test_public_names_have_types_that_pyright_knows(installed: Environment, package: str) -> None:
     command = [sys.executable, "-m", "basedpyright", "--verifytypes", package, "--ignoreexternal"]

@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from .environment import MARKS, PATIENCE, ROOT, new_machine
 from .terminals import Terminal, terminals
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.once]
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# (\w+\.py)\n")

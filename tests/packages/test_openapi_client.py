@@ -15,7 +15,7 @@ from .environment import MARKS, ROOT, Environment, create, install, shared
 from .pages import page_of
 from .terminals import free_ports, terminals, until_listening
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.once]
 
 GENERATOR = Path(__file__).parent / "generator.txt"
 SECONDS = 300.0

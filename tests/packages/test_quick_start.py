@@ -1,14 +1,10 @@
 """The quick start of the tracker, typed from top to bottom into four terminals."""
 
 import asyncio
-import os
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-import pytest
 
 from .environment import MARKS, ROOT, new_machine
 from .terminals import free_ports, terminals, until_listening
@@ -18,6 +14,8 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# (txtrack\.toml|receiver\.py)\n")
 # What runs until Ctrl-C, and the port that it then accepts connections on.
 FOREVER = {"txtrack node": "8545", "txtrack serve": "8080", "python3 receiver.py": "9000"}
+pytestmark = MARKS
+
 # Installing takes minutes on a busy machine.
 SECONDS = 600.0
 # The same request, for a machine without curl.
@@ -30,13 +28,12 @@ print(urllib.request.urlopen(sys.argv[2], sys.argv[-1].encode()).read().decode()
 """
 
 
-async def follow(folder: Path, variables: Mapping[str, str], *, install: bool) -> list[list[str]]:
+async def follow(folder: Path, variables: Mapping[str, str]) -> list[list[str]]:
     """Do what the page says, with other ports; return what each terminal has printed.
 
     Args:
         folder: Where the files of the page go.
         variables: The environment of the terminals.
-        install: Whether to type also the commands that install the tracker.
     """
     ports = dict(zip(FOREVER.values(), map(str, free_ports(len(FOREVER))), strict=True))
     page = re.sub("|".join(ports), lambda found: ports[found[0]], PAGE.read_text())
@@ -46,7 +43,7 @@ async def follow(folder: Path, variables: Mapping[str, str], *, install: bool) -
         for kind, block in BLOCK.findall(page):
             if named := FILE.match(block):
                 (folder / named[1]).write_text(block)
-            elif kind == "sh" and (install or "txtrack-try" not in block):
+            elif kind == "sh":
                 for number in re.findall(r"\d", block.splitlines()[0]):
                     terminal = opened[int(number) - 1]
                     last = block.strip().splitlines()[-1]
@@ -72,19 +69,9 @@ def check(printed: list[list[str]]) -> None:
     assert [line for line in commands if "confirmed: Final: it succeeded." in line]
 
 
-@pytest.mark.slow
-async def test_steps_work_in_this_environment(tmp_path: Path) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-    check(await follow(tmp_path, os.environ | {"PATH": path}, install=False))
-
-
-@MARKS[0]
-@MARKS[1]
-@MARKS[2]
 async def test_every_command_works_in_an_empty_environment_with_the_wheels_alone(
     dist: Path, constraints: Path, tmp_path: Path
 ) -> None:
     variables = new_machine(tmp_path, dist, constraints)
 
-    check(await follow(Path(variables["HOME"]), variables, install=True))
+    check(await follow(Path(variables["HOME"]), variables))
