@@ -9,7 +9,6 @@ import signal
 from collections.abc import Generator
 
 import pytest
-from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, settings
 
 # Its limits of time for an example would make tests depend on how fast the machine is, and new
@@ -23,30 +22,13 @@ settings.register_profile(
 settings.load_profile("same")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Stop ignoring SIGINT, as a shell makes a program do that it starts in the background.
 
     The programs that tests start would inherit that, and ignore the Ctrl-C that the tests send.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hasattr(config, "workerinput"):
-        config.pluginmanager.register(_OneReport())
-
-
-class _OneReport:
-    """Makes a worker of pytest-xdist send one report of a test that passes, instead of five.
-
-    With 15,000 tests, half of the time of the process that receives them went into the others.
-    """
-
-    @staticmethod
-    def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-        """Run a test; report its call, and each step that did not pass."""
-        for report in runtestprotocol(item, log=False, nextitem=nextitem):
-            if report.when == "call" or not report.passed:
-                item.ihook.pytest_runtest_logreport(report=report)
-        return True
 
 
 @pytest.hookimpl(wrapper=True)
