@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+LOSSY = Path(__file__).parents[4] / "tools" / "lossy"
 UNSHARE = ("unshare", "--net", "--mount", "--")
 STORE = "10.77.0.254"
 MACHINES = {"program": "10.77.0.1", "head": "10.77.0.2", "one": "10.77.0.3", "two": "10.77.0.4"}
@@ -25,8 +26,16 @@ def _run(command: str) -> None:
     subprocess.run(command.split(), check=True)
 
 
-def create() -> None:
-    """Create the bridge and the namespaces."""
+# Packets overtake each other, and one of a hundred is lost.
+_FAULTS = ("--delay", "0.002", "0.03", "--loss", "0.01")
+
+
+def create(lossy: str = "") -> None:
+    """Create the bridge and the namespaces.
+
+    Args:
+        lossy: The machine whose network loses, delays and reorders packets, if there is one.
+    """
     _run("mount -t tmpfs none /run")  # of this mount namespace: `ip netns` writes there
     _run("ip link set lo up")
     _run("ip link add bridge type bridge")
@@ -34,11 +43,21 @@ def create() -> None:
     _run("ip link set bridge up")
     for name, address in MACHINES.items():
         _run(f"ip netns add {name}")
-        _run(f"ip link add v-{name} type veth peer name eth0 netns {name}")
+        if name == lossy:
+            _join_by_lossy_link(name)
+        else:
+            _run(f"ip link add v-{name} type veth peer name eth0 netns {name}")
         _run(f"ip link set v-{name} master bridge up")
         _run(f"ip -n {name} link set lo up")
         _run(f"ip -n {name} addr add {address}/24 dev eth0")
         _run(f"ip -n {name} link set eth0 up")
+
+
+def _join_by_lossy_link(name: str) -> None:
+    command = [sys.executable, LOSSY, *_FAULTS, f":v-{name}", f"{name}:eth0"]
+    link = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert link.stdout is not None
+    assert link.stdout.readline() == b"ready\n"
 
 
 def continue_on(name: str, *arguments: str) -> int:

@@ -150,7 +150,13 @@ class Life:
         while True:
             try:
                 await self._run()
-            except StoreUnavailableError:  # while it joined
+            except StartError as error:
+                # Lost while it joined, or while the application declared its tree.
+                cause: BaseException | None = error
+                while not isinstance(cause, StoreUnavailableError):
+                    if cause is None:
+                        raise
+                    cause = cause.__cause__
                 continue
             return
 

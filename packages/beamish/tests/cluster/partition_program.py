@@ -1,23 +1,24 @@
 """A program that cuts a machine of a cluster off, and prints what it has checked.
 
-``unshare --net --mount -- python partition_program.py all|head|store FOLDER``. The last line of its
-output is ``ok CASE``.
+``unshare --net --mount -- python partition_program.py all|head|store|lossy FOLDER``. The last line
+of its output is ``ok CASE``.
 """
 
 import asyncio
 import os
 import sys
 import time
-from contextlib import suppress
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import namespaces
 import postgres
 import ray
+from ray_program import runs
 from servers import Account, Bank, Clock, answer
 
-from beamish import Down, process
+from beamish import AlreadyStartedError, Down, Pid, process
 from beamish.cluster import Cluster
 from beamish.cluster.nodes import shard_of
 
@@ -27,8 +28,12 @@ PATIENCE_SECONDS = 150.0
 NAMES = [f"name-{number}" for number in range(100)]
 CLOCKS = [f"clock-{number}" for number in range(100)]
 # Whom the machine loses.
-CASES = {"all": ("head", "store", "program", "two"), "head": ("head",), "store": ("store",)}
+ALL = ("head", "store", "program", "two")
+CASES = {"all": ALL, "head": ("head",), "store": ("store",), "lossy": ALL}
+# The machine whose network loses, delays and reorders packets in the case of this name.
+LOSSY = {"lossy": "one"}
 CUT_SECONDS = 4 * LEASE
+MESSAGES = 2000
 
 
 async def up(machines: namespaces.Ray) -> None:
@@ -115,6 +120,9 @@ class Case:
         await Clock.open(next(key for key in CLOCKS if shard_of(key, SHARDS) == shard))
         await until(lambda: self.log.exists() and acts(self.log), "the clock does not tick")
         before = await self.epochs()
+        if self.case in LOSSY:
+            await self._messages_keep_their_order(name)
+            await self._one_start_succeeds(shard)
         os_pid = await Account.os_pid(Account.via(name))
         ref = process.monitor(Account.via(name))
         for other in CASES[self.case]:
@@ -131,13 +139,29 @@ class Case:
             await until(lambda: acts(self.log)[-1][1] > 1, "the clock does not tick elsewhere")
             for other in CASES[self.case]:
                 namespaces.heal("one", other)
-            await until(lambda: not _runs(os_pid), "the old host runs on")
+            await until(lambda: not runs(os_pid), "the old host runs on")
             await self._all_answer()
         check_order(self.log)
 
     async def _shard_on_machine_one(self) -> int:
         shards = {m.address: m.shards for m in await self.cluster.members() if m.alive}
         return shards[namespaces.MACHINES["one"]][0]
+
+    async def _messages_keep_their_order(self, name: str) -> None:
+        for number in range(MESSAGES):
+            Account.note(Account.via(name), number)
+        notes = await answer(lambda: Account.all_notes.timeout(60)(Account.via(name)))
+        assert notes == sorted(set(notes)), notes
+        print(f"{len(notes)} of {MESSAGES} messages have arrived", flush=True)
+
+    async def _one_start_succeeds(self, shard: int) -> None:
+        key = next(k for k in (f"one-{n}" for n in range(100)) if shard_of(k, SHARDS) == shard)
+        results = await asyncio.gather(
+            *(Account.open(key) for _ in range(100)), return_exceptions=True
+        )
+        assert sum(isinstance(result, Pid) for result in results) <= 1, results
+        assert any(isinstance(result, AlreadyStartedError) for result in results), results
+        print(Counter(type(result).__name__ for result in results), flush=True)
 
     async def _all_answer(self) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -151,12 +175,6 @@ class Case:
         await until(lambda: acts(self.log)[-1][0] > cut + CUT_SECONDS, "it does not act again")
         assert await self.epochs() == before
         await self._all_answer()
-
-
-def _runs(pid: int) -> bool:
-    with suppress(OSError):
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return False
 
 
 async def main(case: str, dsn: str, folder: Path) -> None:
@@ -174,7 +192,7 @@ async def main(case: str, dsn: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 3:
-        namespaces.create()
+        namespaces.create(LOSSY.get(sys.argv[1], ""))
         with postgres.running(namespaces.STORE) as server:
             status = namespaces.continue_on("program", sys.argv[1], server.dsn, sys.argv[2])
         sys.exit(status)

@@ -25,6 +25,7 @@ from beamish.cluster.nodes import shard_of
 
 SHARDS = 4
 NAMES = [f"name-{number}" for number in range(200)]
+ORPHANS = [f"orphan-{number}" for number in range(10)]
 LEASE = 2.0
 # Ray's own defaults need 15 s to notice a lost node.
 DETECTION = {
@@ -89,6 +90,13 @@ def tree(pid: int) -> list[int]:
         for child in children:
             found += tree(int(child))
     return found
+
+
+def runs(pid: int) -> bool:
+    """Return whether a process has not ended; a zombie has."""
+    with suppress(OSError):
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return False
 
 
 def send(pids: list[int], number: signal.Signals) -> None:
@@ -178,6 +186,26 @@ class Checks:
         self.machines.add()
         self.check_acts()
 
+    async def freeze_a_raylet(self) -> None:
+        shard = shard_of("clock", SHARDS)
+        name = next(name for name in NAMES if shard_of(name, SHARDS) == shard)
+        node = await self.node_of(shard)
+        before = await self.epoch(name)
+        old_host = await answer(lambda: Account.os_pid(Account.via(name)))
+        raylet = self.machines.processes(node)[:1]
+        send(raylet, signal.SIGSTOP)
+        try:
+            # Ray gives the node up, while its hosts run on: only the store can end them.
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while await self.epoch(name) == before or runs(old_host):
+                    await asyncio.sleep(0.1)
+        finally:
+            send(raylet, signal.SIGCONT)
+        self.machines.nodes.pop(node)
+        self.machines.add()
+        await self.all_answer()
+        self.check_acts()
+
     def check_acts(self) -> None:
         """Check that no epoch acts after a newer one has acted."""
         newest = 0
@@ -237,6 +265,29 @@ class Checks:
         await self.all_answer()
         assert [info.epoch for info in await self.cluster.shards()] == before
 
+    async def block_a_loop(self) -> None:
+        before = [info.epoch for info in await self.cluster.shards()]
+        name, other = (next(n for n in NAMES if shard_of(n, SHARDS) == shard) for shard in (0, 1))
+        block = Account.block.timeout(PATIENCE_SECONDS)
+        blocked = asyncio.ensure_future(block(Account.via(name), 3 * LEASE))
+        while not blocked.done():
+            await Account.add.timeout(PATIENCE_SECONDS)(Account.via(other))
+        await blocked
+        await self.all_answer()
+        assert [info.epoch for info in await self.cluster.shards()] == before
+
+    async def kill_a_program(self) -> None:
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, __file__, *sys.argv[1:], self.machines.address),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert program.stdout is not None
+        assert await program.stdout.readline() == b"started\n"
+        program.kill()
+        await program.wait()
+        for name in ORPHANS:
+            assert await answer(lambda name=name: Account.add(Account.via(name))) == 2
+
 
 CHECKS = [
     "start_names_on_all_hosts",
@@ -246,9 +297,12 @@ CHECKS = [
     "drain_a_node_under_load",
     "hand_state_over_in_a_drain",
     "freeze_the_store",
+    "block_a_loop",
+    "kill_a_program",
     "kill_a_node",
     "move_shards_to_a_new_node",
     "freeze_a_node",
+    "freeze_a_raylet",
 ]
 
 
@@ -277,7 +331,19 @@ async def main(dsn: str, postmaster: int, log: Path) -> None:
     ray.shutdown()
 
 
+async def start_orphans(dsn: str, address: str) -> None:
+    """Start names from another program, and wait to be killed."""
+    async with Cluster.join("test", store=dsn, shards=SHARDS, address=address, lease=LEASE), Bank():
+        for name in ORPHANS:
+            await Account.open(name)
+            await Account.add(Account.via(name))
+        print("started", flush=True)
+        await asyncio.sleep(1000)
+
+
 if __name__ == "__main__":
+    if len(sys.argv) == 5:
+        asyncio.run(start_orphans(sys.argv[1], sys.argv[4]))
     asyncio.run(main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))
     sys.stdout.flush()
     os._exit(0)

@@ -106,6 +106,10 @@ class Account(GenServer, restart="transient"):
         return os.getpid()
 
     @call
+    def block(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    @call
     def kill_supervisor(self) -> None:
         pid = process.whereis(SUPERVISOR)
         assert pid is not None

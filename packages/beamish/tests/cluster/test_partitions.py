@@ -24,7 +24,7 @@ pytestmark = [
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("case", ["all", "head", "store"])
+@pytest.mark.parametrize("case", ["all", "head", "store", "lossy"])
 def test_machine_that_is_cut_off_never_acts_beside_the_next_one(case: str) -> None:
     output = run(HERE / "partition_program.py", case, "{folder}", prefix=namespaces.UNSHARE)
 

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.postgres, pytest.mark.slow]
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[3] / "examples" / "cluster"
-CHECKS = 11
+CHECKS = 14
 
 
 # One test: a cluster for each check would take minutes more.

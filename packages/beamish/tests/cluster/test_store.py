@@ -54,6 +54,26 @@ def child(key: str, spec: bytes = b"spec") -> Child:
     return Child(Name("r", key), "s", spec)
 
 
+@pytest.mark.postgres
+async def test_clusters_of_one_database_share_nothing(server: postgres.Server) -> None:
+    first, second = (PostgresStore(f"c{next(_clusters)}", server.dsn) for _ in range(2))
+    for store, shards in ((first, 4), (second, 8)):
+        await store.prepare(shards)
+        await store.declare("registry", "r", b"%d" % shards)
+        assert (await store.claim(0, LONG, "host", "node")).epoch == 1
+        assert await store.add(0, 1, [child("a")]) == {Name("r", "a")}
+        assert (await store.declarations())[0].options == b"%d" % shards
+
+    assert (await first.claim(0, LONG, "host", "node")).epoch == 2
+
+    assert await second.renew(0, 1, LONG)
+    assert not await first.renew(0, 1, LONG)
+    assert await first.drop(0, 2, [Name("r", "a")]) == {Name("r", "a")}
+    assert [found.name for found in await second.children(SLOTS)] == [Name("r", "a")]
+    for store in (first, second):
+        await store.close()
+
+
 # -- Leases
 
 

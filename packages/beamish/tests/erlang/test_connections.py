@@ -29,7 +29,7 @@ from .nodes import (
     start_node,
     two_nodes,
 )
-from .support import HOST, LIMIT_SECONDS, SECRET, connect
+from .support import HOST, LIMIT_SECONDS, SECRET, connect, free_port
 
 # -- The connection
 
@@ -203,6 +203,16 @@ async def test_bad_options_are_refused(
 
     assert isinstance(raised.value.__cause__, error)
     assert SECRET not in str(raised.value)
+
+
+async def test_missing_epmd_is_named_with_what_to_do(attached: Pid) -> None:
+    port = free_port()
+
+    with pytest.raises(Exception) as raised:
+        await start_node(A, epmd=(HOST, port))
+
+    expected = f"epmd at {HOST}:{port} does not answer; start it (epmd -daemon), or give epmd=None"
+    assert expected in str(raised.value)
 
 
 async def test_node_name_needs_a_host(attached: Pid) -> None:

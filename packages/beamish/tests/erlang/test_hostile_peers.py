@@ -90,6 +90,9 @@ BAD_FRAMES = {
     "a tuple of four billion": b"p\x83\x69\xff\xff\xff\xff",
     "a binary of four gigabytes": b"p\x83\x6d\xff\xff\xff\xff",
     "a link from a number": control((1, 1, 1)),
+    # Both need flags that the node has not offered.
+    "a fragment": b"\x83\x45" + bytes(16) + b"\x00" + control((2, Atom(""), 1)),
+    "an atom cache": b"\x83\x44\x00" + control((2, Atom(""), 1))[1:],
 }
 
 
@@ -194,6 +197,27 @@ async def test_silent_peer_is_given_up_and_a_ticking_one_is_not(
 
         await logged(caplog, "eve@127.0.0.1: it sent nothing for 0.2 s")
         assert await ErlangNode.peers(pair.a) == [B]
+
+
+async def test_peer_that_waits_in_the_middle_of_a_message_is_given_up(
+    attached: Pid, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("beamish.erlang._node.connection.TICK_TIME_SECONDS", 0.2)
+    async with two_nodes(max_message_bytes=MAX_BYTES) as pair, peer_of(pair.b) as peer:
+        await peer.handshake()
+
+        async def trickle() -> None:
+            # A tick within the message is part of it.
+            peer.writer.write(struct.pack(">I", MAX_BYTES))
+            while True:
+                peer.writer.write(b"p")
+                await asyncio.sleep(0.01)
+
+        trickling = asyncio.ensure_future(trickle())
+        await peer.closed()
+        trickling.cancel()
+
+        await logged(caplog, "eve@127.0.0.1: it sent nothing for 0.2 s")
 
 
 async def test_peer_that_does_not_read_is_given_up(

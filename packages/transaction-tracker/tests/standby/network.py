@@ -1,7 +1,8 @@
 """A network of its own to a PostgreSQL server, which can be cut as a switch or a firewall cuts it.
 
 The server is reached through a network namespace. When it is cut, packets are dropped without an
-answer: the kernels of both ends acknowledge nothing, unlike those of the proxy in ``silence``.
+answer: the kernels of both ends acknowledge nothing, unlike those of the proxy in ``silence``. A
+lossy network loses, delays and reorders packets all the time.
 """
 
 import asyncio
@@ -9,15 +10,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from ..postgres import Postgres  # noqa: TID252
 
+LOSSY = Path(__file__).parents[4] / "tools" / "lossy"
+
 _PORT = 5432
+# Packets overtake each other, and one of a hundred is lost.
+_FAULTS = ("--delay", "0.001", "0.01", "--loss", "0.01")
 # Passes connections of the namespace to the server, whose socket is in the file system.
 _FORWARD = """
 import asyncio, sys
@@ -73,6 +79,32 @@ class Network:
 @asynccontextmanager
 async def network_to(postgres: Postgres) -> AsyncIterator[Network]:
     """Make a network to a server, or skip the test where that needs rights that it lacks."""
+    with _namespace() as network:
+        here, there = _devices()
+        # Its end of the pair goes with the namespace, and the pair with that end.
+        _ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", network.namespace)
+        _set_up(network)
+        async with _forwarding(network, postgres):
+            yield network
+
+
+@asynccontextmanager
+async def lossy_network_to(postgres: Postgres, seed: object) -> AsyncIterator[Network]:
+    """Make a network that loses, delays and reorders packets, or skip the test as `network_to`."""
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("no /dev/net/tun: modprobe tun")
+    with _namespace() as network:
+        here, there = _devices()
+        places = (f":{here}", f"{network.namespace}:{there}")
+        command = (sys.executable, LOSSY, *_FAULTS, "--seed", str(seed), *places)
+        async with _running(*command):
+            _set_up(network)
+            async with _forwarding(network, postgres):
+                yield network
+
+
+@contextmanager
+def _namespace() -> Iterator[Network]:
     if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("network namespaces need Linux, root and the program ip")
     # By the process id: several test runs can have networks at the same time.
@@ -84,17 +116,17 @@ async def network_to(postgres: Postgres) -> AsyncIterator[Network]:
     except subprocess.CalledProcessError as error:
         pytest.skip(f"no network namespaces here: {error.stderr.strip()}")
     try:
-        _connect(network)
-        async with _forwarding(network, postgres):
-            yield network
+        yield network
     finally:
-        # Its end of the pair goes with it, and the pair with that end.
         _ip("netns", "del", network.namespace)
 
 
-def _connect(network: Network) -> None:
-    here, there = f"tx{os.getpid()}", f"ty{os.getpid()}"
-    _ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", network.namespace)
+def _devices() -> tuple[str, str]:
+    return f"tx{os.getpid()}", f"ty{os.getpid()}"
+
+
+def _set_up(network: Network) -> None:
+    here, there = _devices()
     _ip("address", "add", f"{network.here}/30", "dev", here)
     _ip("link", "set", here, "up")
     _ip("-n", network.namespace, "address", "add", f"{network.there}/30", "dev", there)
@@ -104,11 +136,15 @@ def _connect(network: Network) -> None:
 @asynccontextmanager
 async def _forwarding(network: Network, postgres: Postgres) -> AsyncIterator[None]:
     path = str(postgres.folder / f".s.PGSQL.{_PORT}")
-    process = await asyncio.create_subprocess_exec(
-        *("ip", "netns", "exec", network.namespace),
-        *(sys.executable, "-c", _FORWARD, network.there, str(_PORT), path),
-        stdout=asyncio.subprocess.PIPE,
-    )
+    program = (sys.executable, "-c", _FORWARD, network.there, str(_PORT), path)
+    async with _running("ip", "netns", "exec", network.namespace, *program):
+        yield
+
+
+@asynccontextmanager
+async def _running(*command: str | Path) -> AsyncIterator[None]:
+    """Run a program that says when it is ready."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
         assert await process.stdout.readline() == b"ready\n"

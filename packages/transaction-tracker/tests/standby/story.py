@@ -56,6 +56,8 @@ class Story:
         database: URL of the database.
         count: Number of machines.
         reached: Returns the URL at which a machine reaches the database.
+        pace: How fast the world acts, 1.0 as usual. A service that is slower, because its database
+            is far away, would never be ready.
 
     Attributes:
         machines: The machines; none runs at the start.
@@ -69,6 +71,7 @@ class Story:
         database: str,
         count: int = 2,
         reached: Callable[[int], str] | None = None,
+        pace: float = 1.0,
     ) -> None:
         self.database = database
         self.world = World(seed)
@@ -76,6 +79,7 @@ class Story:
         self.machines: list[Machine] = []
         self._count = count
         self._reached = reached or (lambda _: database)
+        self._pace = pace
         self._chance = random.Random(f"receiver:{seed}")
         self._began = time.monotonic()
         self._acting: asyncio.Task[None] | None = None
@@ -149,8 +153,11 @@ class Story:
         while True:
             for _ in range(_ACTIONS):
                 self.world.act(self.users)  # type: ignore[arg-type]
-                await asyncio.sleep(self.world.random.uniform(0.0, _MAX_PAUSE_SECONDS))
-            while self.users.outstanding > _MAX_OUTSTANDING or await self._behind() > _MAX_BEHIND:
+                await asyncio.sleep(self.world.random.uniform(0.0, _MAX_PAUSE_SECONDS) / self._pace)
+            while (
+                self.users.outstanding > _MAX_OUTSTANDING * self._pace
+                or await self._behind() > _MAX_BEHIND * self._pace
+            ):
                 await asyncio.sleep(_CHECK_SECONDS)
 
     async def _behind(self) -> int:

@@ -20,7 +20,7 @@ from ..kill.server import RestartableServer, restartable_server  # noqa: TID252
 from ..postgres import Postgres  # noqa: TID252
 from ..silence import line_to  # noqa: TID252
 from .machine import LEASE_SECONDS, Machine
-from .network import network_to
+from .network import lossy_network_to, network_to
 from .story import Story
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1_000)]
@@ -216,20 +216,38 @@ async def test_no_event_is_lost_or_changed_by_random_take_overs(
     seed: int, database: str, record_property: Record
 ) -> None:
     story = Story(seed, database)
-    chance = random.Random(f"takeovers:{seed}")
-    async with story.running() as machines:
-        await story.begin()
-        for _ in range(min(TAKEOVERS, TAKEOVERS_PER_STORY)):
-            await asyncio.sleep(chance.uniform(0.0, 1.0))
-            owner = await story.owner()
-            (standby,) = (machine for machine in machines if machine is not owner)
-            end = chance.choice(ENDS)
-            story.log(f"{owner.name}: {end.__name__}")
-            await end(owner, standby)
-            story.log(f"{standby.name} is ready")
+    async with story.running():
+        await take_over_at_random(story, seed)
 
     assert story.epoch() == story.takeovers()
     record_property(FIGURES, asdict(story.figures()))
+
+
+@pytest.mark.skipif(TAKEOVERS < TAKEOVERS_PER_STORY, reason="make soak")
+@pytest.mark.parametrize("seed", range(max(1, TAKEOVERS // 50)))
+async def test_no_event_is_lost_or_changed_over_a_network_that_loses_packets(
+    seed: int, postgres: Postgres, database: str
+) -> None:
+    async with lossy_network_to(postgres, seed) as network:
+        story = Story(f"lossy {seed}", database, reached=lambda _: network.url(database), pace=0.1)
+        async with story.running():
+            await take_over_at_random(story, seed)
+
+    # A claim counts although the start after it can fail, when its connection does.
+    assert TAKEOVERS_PER_STORY < story.takeovers() <= story.epoch()
+
+
+async def take_over_at_random(story: Story, seed: int) -> None:
+    chance = random.Random(f"takeovers:{seed}")
+    await story.begin()
+    for _ in range(min(TAKEOVERS, TAKEOVERS_PER_STORY)):
+        await asyncio.sleep(chance.uniform(0.0, 1.0))
+        owner = await story.owner()
+        (standby,) = (machine for machine in story.machines if machine is not owner)
+        end = chance.choice(ENDS)
+        story.log(f"{owner.name}: {end.__name__}")
+        await end(owner, standby)
+        story.log(f"{standby.name} is ready")
 
 
 async def killed(owner: Machine, standby: Machine) -> None:

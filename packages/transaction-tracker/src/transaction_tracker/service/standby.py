@@ -10,6 +10,7 @@ from beamish import Backoff, BeamishError, Down, ExitError, GenServer, process
 from transaction_tracker.api import WebOptions
 from transaction_tracker.api.server import bind
 from transaction_tracker.api.standby import StandbyStatus, StandbyWeb
+from transaction_tracker.follower.clock_jumps import MIN_JUMP_SECONDS
 from transaction_tracker.service.notify import notify, ready
 from transaction_tracker.service.tree import TransactionTrackerApplication
 from transaction_tracker.store import (
@@ -69,6 +70,7 @@ class Standby:
         self._started = started
         self._failures = 0
         self._logged: str | None = None
+        self._is_clock_wrong = False
 
     async def run(self) -> None:
         """Stand by and take over, until the task is cancelled.
@@ -134,10 +136,23 @@ class Standby:
         except UnavailableError as error:
             self._log(f"standing by; cannot use database {self._database}: {error}")
             return False
+        self._check_clock(owner.clock_ahead)
         status.owner = owner.address
         if not owner.is_gone:
             self._log(f"standing by; {owner.address or 'another program'} owns {self._database}")
         return owner.is_gone
+
+    def _check_clock(self, ahead: float) -> None:
+        """Warn before this program takes over: with a wrong clock, it ends transactions early."""
+        was_wrong, self._is_clock_wrong = self._is_clock_wrong, abs(ahead) >= MIN_JUMP_SECONDS
+        if self._is_clock_wrong and not was_wrong:
+            logger.warning(
+                "the clock of this machine is %.0f s %s that of the database server; the owner "
+                "judges deadlines of transactions by its clock: set it before this program "
+                "takes over (NTP)",
+                abs(ahead),
+                "ahead of" if ahead > 0 else "behind",
+            )
 
     def _log(self, text: str) -> None:
         if text != self._logged:

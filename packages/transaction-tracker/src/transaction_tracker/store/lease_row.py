@@ -2,12 +2,14 @@
 
 The row holds the *epoch*, which each claim increases, and the time at which the *lease* of the
 owner runs out. Whose turn it is, only the server's clock decides: no time of a program is stored.
+The clock of this machine is only compared with it, because the deadlines of transactions need it.
 
 Each statement of this module except ``fence`` must run outside a transaction (autocommit). A
 claim that is refused then locks nothing: a standby that is frozen between a refused claim and its
 commit would otherwise block the owner.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +61,11 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity, owner
 WHERE application_name = '{application_name("")}' || holder AND pid <> pg_backend_pid()
     AND datname = current_database() AND {_FREE}
 """)  # noqa: S608 - only constants
+_TIME = "extract(epoch FROM clock_timestamp())::double precision"
 _LOOK = text(f"""
-SELECT pg_try_advisory_xact_lock_shared(:lock), {_FREE}, address FROM owner WHERE id = 1
+SELECT pg_try_advisory_xact_lock_shared(:lock), {_TIME}, {_FREE}, address FROM owner WHERE id = 1
 """)  # noqa: S608 - only constants
-_LOOK_FIRST = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
+_LOOK_FIRST = text(f"SELECT pg_try_advisory_xact_lock_shared(:lock), {_TIME}")
 
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -74,10 +77,13 @@ class Owner:
     Attributes:
         is_gone: Whether the database can be claimed.
         address: URL of the owner; ``None`` if it has given none.
+        clock_ahead: Seconds by which the clock of this machine is ahead of that of the server;
+            negative if it is behind.
     """
 
     is_gone: bool
     address: str | None
+    clock_ahead: float
 
 
 def look(connection: Connection, holder: str, lock: int) -> Owner:
@@ -89,12 +95,13 @@ def look(connection: Connection, holder: str, lock: int) -> Owner:
         lock: Number of the lock of a program without a lease (`postgresql.owner_lock`).
     """
     if not _exists(connection):
-        return Owner(bool(connection.scalar(_LOOK_FIRST, {"lock": lock})), None)
+        unlocked, now = connection.execute(_LOOK_FIRST, {"lock": lock}).one()
+        return Owner(unlocked, None, time.time() - now)
     row = connection.execute(_LOOK, {"holder": holder, "lock": lock}).first()
     if row is None:  # the program that creates the table has not added the row yet
-        return Owner(is_gone=False, address=None)
-    unlocked, is_free, address = row
-    return Owner(unlocked and is_free, address)
+        return Owner(is_gone=False, address=None, clock_ahead=0.0)
+    unlocked, now, is_free, address = row
+    return Owner(unlocked and is_free, address, time.time() - now)
 
 
 def claim(connection: Connection, holder: str, seconds: float, address: str | None) -> int | None:

@@ -92,12 +92,22 @@ class Listener(GenServer, restart="temporary", trap_exit=True):
         if self.epmd_address is None:
             return secrets.randbelow(2**32 - 4) + 4  # a restarted node differs; 0 to 3 are special
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(EPMD_SECONDS):
-            self.epmd_transport, registration = await loop.create_connection(
-                lambda: EpmdRegistration(self.short_name, self.pid), *self.epmd_address
-            )
-            self.epmd_transport.write(epmd.register_request(self.short_name, self.port()))
-            return await registration.creation
+        try:
+            async with asyncio.timeout(EPMD_SECONDS):
+                self.epmd_transport, registration = await loop.create_connection(
+                    lambda: EpmdRegistration(self.short_name, self.pid), *self.epmd_address
+                )
+                self.epmd_transport.write(epmd.register_request(self.short_name, self.port()))
+                return await registration.creation
+        except ErlangConnectionError:  # its response; it is an OSError, too
+            raise
+        except (OSError, TimeoutError) as error:
+            host, port = self.epmd_address
+            raise ErlangConnectionError(
+                self.short_name,
+                f"epmd at {host}:{port} does not answer; start it (epmd -daemon), "
+                "or give epmd=None to register nowhere",
+            ) from error
 
     @call
     def facts(self) -> tuple[int, int]:
