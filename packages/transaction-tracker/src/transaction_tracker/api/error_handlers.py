@@ -51,7 +51,7 @@ async def _answer_http(request: Request, error: Any) -> Response:
         return response(not_json("it cannot be decoded"), request.state.request_id)
     if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request)) or headers["Allow"]
-    detail = _DETAILS.get(error.status_code, error.detail)
+    detail = _DETAILS.get(error.status_code) or error.detail
     found = ProblemError(error.status_code, detail, headers=headers)
     return response(found, request.state.request_id)
 
