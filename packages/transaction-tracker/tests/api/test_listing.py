@@ -69,14 +69,21 @@ async def test_search_finds_the_start_of_ids_and_parts_of_metadata(filled: Clien
     assert await ids(filled, search="_") == []
 
 
-async def test_attention_lists_what_is_parked_missing_or_flagged(filled: Client) -> None:
+async def test_attention_lists_what_is_parked_missing_or_flagged_the_oldest_first(
+    filled: Client,
+) -> None:
     await move("bbbbbbbb", error="RuntimeError('poison')")
     await move("cccccccc", state="missing")
     await move("dddddddd", state="pending", flags=frozenset({"stuck", "underpriced"}))
     await move("aaaaaaaa", flags=frozenset({"finality_violation"}))
 
-    wanted = ["dddddddd", "cccccccc", "bbbbbbbb"]
+    wanted = ["bbbbbbbb", "cccccccc", "dddddddd"]
     assert await ids(filled, attention="true") == wanted
+    parameters: dict[str, object] = {"attention": "true", "order": "activity", "limit": 1}
+    for expected in wanted:
+        page = (await filled.get(PATH, params=parameters)).json
+        assert [found["id"] for found in page["transactions"]] == [expected]
+        parameters["cursor"] = page["next"]
     assert sorted(await ids(filled, attention="true", order="id")) == sorted(wanted)
 
 

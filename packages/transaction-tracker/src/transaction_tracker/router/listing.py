@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +17,7 @@ from transaction_tracker.router.shards import Shards, first_refusal, passed_on, 
 from transaction_tracker.store.pages import MAX_PAGE_SIZE
 
 DEFAULT_LIMIT = 100
+_BOOLEAN = TypeAdapter(bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ async def list_transactions(shards: Shards, request: Request) -> Response:
     if refused is not None:
         return returned(refused)
     limit = limit_of(query)
-    rows = _merged(responses)[:limit]
+    oldest_first = _BOOLEAN.validate_python(dict(query).get("attention", False))
+    rows = _merged(responses, oldest_first)[:limit]
     page = {
         "transactions": [row.transaction for row in rows],
         "next": rows[-1].cursor if len(rows) == limit else None,
@@ -64,22 +67,26 @@ def limit_of(query: Iterable[tuple[str, str]]) -> int:
     return min(int(given), MAX_PAGE_SIZE) if given.isdecimal() else DEFAULT_LIMIT
 
 
-def _merged(responses: Sequence[ShardResponse]) -> list[_Row]:
+def _merged(responses: Sequence[ShardResponse], oldest_first: bool) -> list[_Row]:
     pages = [response.json for response in responses]
-    rows = (map(_row, page["cursors"], page["transactions"]) for page in pages)
+    rows = (
+        [
+            _Row(_order(cursor, oldest_first), cursor, transaction)
+            for cursor, transaction in zip(page["cursors"], page["transactions"], strict=True)
+        ]
+        for page in pages
+    )
     return list(heapq.merge(*rows, key=lambda row: row.order))
 
 
-def _row(cursor: str, transaction: Any) -> _Row:
-    return _Row(_order(cursor), cursor, transaction)
-
-
-def _order(cursor: str) -> tuple[Any, ...]:
+def _order(cursor: str, oldest_first: bool) -> tuple[Any, ...]:
     """Return the place of a cursor as a value that sorts as the shards do."""
     if not cursors.is_of_activity(cursor):
         return (cursors.transaction_at(cursor),)
     place = cursors.place_at(cursor)
     if place is None:
         raise ValueError("a shard has sent the cursor of another list")
+    if oldest_first:
+        return (place.time, place.id)
     # The newest first, and of equal times the last id.
     return (place.ended, -place.time, [-ord(letter) for letter in place.id])

@@ -1,8 +1,9 @@
 """Pages of transactions with filters: plain functions on a connection.
 
 By activity, open transactions come first, the newest first; then those that have ended, the last
-ended first. Both orders have an index (`open_transactions`, `ended_transactions`), so that a page
-of a large table is read without sorting the table.
+ended first. Those that need attention come oldest first: they have waited longest. Both orders have
+an index (`open_transactions`, `ended_transactions`), so that a page of a large table is read
+without sorting the table.
 """
 
 from collections.abc import Iterable
@@ -31,7 +32,8 @@ class TransactionFilter:
         search: Start of the id, or a part of the metadata as JSON; upper and lower case are the
             same for ASCII letters.
         since: Registered at or after this time, in Unix seconds.
-        attention: Only open transactions that are parked, missing or have a flag.
+        attention: Only open transactions that are parked, missing or have a flag. By activity,
+            the oldest first.
         source: Of the source with this name in the database.
     """
 
@@ -116,16 +118,21 @@ def _part(
     limit: int,
     wanted: TransactionFilter,
 ) -> tuple[list[TransactionRecord], list[ActivityPlace]]:
-    time = transactions.c.ended_at if ended else transactions.c.created_at
+    table = transactions.c
+    time = table.ended_at if ended else table.created_at
+    order = (time, table.id) if wanted.attention else (time.desc(), table.id.desc())
     query = (
         select(*RECORD_COLUMNS, time.label("place"))
         .where(ENDED if ended else OPEN, *_conditions(wanted))
-        .order_by(time.desc(), transactions.c.id.desc())
+        .order_by(*order)
         .limit(limit)
     )
-    if after is not None:
-        before = and_(time == after.time, transactions.c.id < after.id)
-        query = query.where(time <= after.time, or_(time < after.time, before))
+    if after is not None and wanted.attention:
+        beyond = and_(time == after.time, table.id > after.id)
+        query = query.where(time >= after.time, or_(time > after.time, beyond))
+    elif after is not None:
+        beyond = and_(time == after.time, table.id < after.id)
+        query = query.where(time <= after.time, or_(time < after.time, beyond))
     if ended and wanted.since is not None:
         # Nothing ends before it is registered: the index finds where to stop.
         query = query.where(time >= wanted.since)

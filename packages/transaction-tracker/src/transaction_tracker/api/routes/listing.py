@@ -49,7 +49,11 @@ Search = Annotated[
 ]
 Since = Annotated[TimeIn | None, Query(description="Only those registered at or after this time.")]
 Attention = Annotated[
-    bool, Query(description="Only open transactions that are parked, missing or have a flag.")
+    bool,
+    Query(
+        description="Only open transactions that are parked, missing or have a flag; in the order "
+        "of activity, the oldest first."
+    ),
 ]
 SourceName = Annotated[
     str | None, Query(max_length=32, description="Only of the source with this name.")
