@@ -45,7 +45,7 @@ class DatabaseThread:
     """
 
     def __init__(self, database: Database) -> None:
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         self._database = database
         self._thread = DaemonThreads(1, "store")
         self._finalizer = weakref.finalize(self, _release, self._thread, database)
