@@ -75,7 +75,7 @@ async def test_list_by_activity_is_merged_by_exact_times() -> None:
     assert [each["id"] for each in page["transactions"]] == ["a", "z", "b", "c", "d"]
 
 
-async def test_what_needs_attention_is_merged_with_the_oldest_first() -> None:
+async def test_transactions_that_need_attention_are_merged_with_the_oldest_first() -> None:
     shards = several(2)
     listing(shards[0], place("b", 1.0), place("a", 3.0), activity=True)
     listing(shards[1], place("a:1", 1.0), place("z", 2.0), activity=True)
