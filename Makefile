@@ -119,7 +119,8 @@ soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases 
 	@TRACKER_TAKEOVERS=$(TAKEOVERS) $(BIN)/python -m pytest packages/transaction-tracker/tests/standby
 
 soak-cluster: $(VENV)/ray  ## Judge 10,000 random lives of a simulated cluster, then harm a real one; about 2 hours
-	@BEAMISH_CLUSTER_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/cluster
+	@BEAMISH_CLUSTER_SEEDS=$(SEEDS) BEAMISH_CLUSTER_PARTITIONS=1 \
+		$(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/cluster
 
 soak-native: $(VENV)/ready  ## Run the native core under sanitizers, without memory and over and over; some minutes
 	@$(BIN)/python packages/beamish/tests/native/soak.py

@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.slow,
     pytest.mark.timeout(TIME_SECONDS + 100),
-    pytest.mark.skipif("BEAMISH_CLUSTER_SEEDS" not in os.environ, reason="make soak-cluster"),
+    pytest.mark.skipif("BEAMISH_CLUSTER_PARTITIONS" not in os.environ, reason="make soak-cluster"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can create network namespaces"),
     pytest.mark.skipif(
         not (shutil.which("ip") and shutil.which("unshare")),
