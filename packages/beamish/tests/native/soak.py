@@ -51,7 +51,10 @@ def main() -> int:
     counted = soak(sys.executable, (), {}, ((*PROGRAMS[0][:-1], LEAK_ROUNDS),))
     debug = shutil.which(f"python{sys.version_info.major}.{sys.version_info.minor}-dbg")
     if debug is None:
-        print("not run: there is no debug build of this CPython (python3.x-dbg)", file=sys.stderr)
+        print(
+            "not run: this machine lacks a debug build of this CPython (python3.x-dbg)",
+            file=sys.stderr,
+        )
         return max(sanitized, counted)
     return max(sanitized, counted, soak(debug, ("-g", "-O1"), _debug_build(), PROGRAMS))
 

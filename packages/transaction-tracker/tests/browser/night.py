@@ -29,8 +29,8 @@ from ..api.support import (  # noqa: TID252 - the one way to serve without a fol
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 HONEST, LIAR = "node.example.org-1", "rpc.cheap.example-2"
 HALT = (
-    f"the end of minedtx1 is held back: {LIAR} has a receipt by which it reverted, and has not "
-    "said otherwise since"
+    f"the end of minedtx1 is held back: {LIAR} has it with another recipient, value or input, and "
+    "has not said otherwise since"
 )
 OBJECTION = "contradicts the followed chain: another block at height 18,999,990"
 DISK = (

@@ -63,8 +63,8 @@ async def test_first_screen_says_what_is_stuck_since_when_why_and_what_to_press(
     ]
     halted, stalled, parked, dead, failing, disk, alerts = alarms.values()
     assert "(12 min ago)" in halted["text"]
-    assert f"The end of minedtx1 is held back: {LIAR} has a receipt" in halted["text"]
-    assert "pause the one that is wrong" in halted["text"]
+    assert f"The end of minedtx1 is held back: {LIAR} has it with" in halted["text"]
+    assert "pause one that is wrong or does not answer" in halted["text"]
     assert halted["links"] == ["#providers"]
     # Which provider is wrong, only a person can find out: an alarm has no button that pauses one.
     assert halted["buttons"] == []
@@ -122,7 +122,7 @@ async def test_provider_on_another_chain_is_not_shown_as_healthy(
         [
             ["healthy", "good"],
             ["on another branch", "bad"],
-            ["contradicts an end", "bad"],
+            ["holds an end back", "bad"],
         ],
     ]
     assert HONEST in text

@@ -83,31 +83,29 @@ export function lateDeliveries({ flow, oldest_pending_at: oldest }, failing) {
 /** Return whether a note of readiness is about late deliveries, which have their own alarm. */
 export const isLate = ({ detail }) => detail.startsWith("deliveries are ");
 
-// What the reason of an end that is held back says of a provider that contradicts it, by its name.
-const CONTRADICTS = /has a receipt (?:by|with)|holds? other|holds? another|does not list|says that|lists it/;
 // Not which one is wrong: the followed one can be, too, and without the right one an end can be false.
-const COMPARE = "Compare the providers with a block explorer, and pause the one that is wrong.";
+const COMPARE = "Compare the providers with a block explorer, and pause one that is wrong or does not answer.";
 
 /** Return why the source is halted or lagging as an alarm, with the block and the field. */
 export function sourceState({ detail, since }) {
-  const { name, state, reason, contradicted } = sourceReason(detail);
+  const { name, state, reason, objection } = sourceReason(detail);
   // With several sources, a halted one is a note of a service that is ready.
   return state ? { tone: state === "halted" ? "bad" : "warn", title: `Source ${name ? `${name} ` : ""}${state}`, since,
-    text: contradicted ? `${reason}. ${COMPARE}` : reason, command: contradicted ? "txtrack provider pause NAME" : "txtrack doctor", page: "providers" } : null;
+    text: objection ? `${reason}. ${COMPARE}` : reason, command: objection ? "txtrack provider pause NAME" : "txtrack doctor", page: "providers" } : null;
 }
 
 function sourceReason(detail) {
   const [, name, state, reason] = /^(?:([a-z0-9-]+): )?source (halted|lagging): (.*)$/s.exec(detail) ?? [];
-  const [, objection = ""] = / is held back: (.*)$/s.exec(reason ?? "") ?? [];
-  return { name, state, reason, contradicted: CONTRADICTS.test(objection) ? objection : null };
+  const [, objection] = / is held back: (.*)$/s.exec(reason ?? "") ?? [];
+  return { name, state, reason, objection };
 }
 
-/** Return whether a provider contradicts an end that is held back, as the readiness says. */
-export const contradicts = ({ name }, { faults, notes }) =>
+/** Return whether the reason of an end that is held back names a provider, whatever it says of it. */
+export const holdsBack = ({ name }, { faults, notes }) =>
   [...faults, ...notes].some(({ detail }) => {
-    const { name: source, contradicted } = sourceReason(detail);
+    const { name: source, objection } = sourceReason(detail);
     const own = source && name.startsWith(`${source}.`) ? name.slice(source.length + 1) : name;
-    return contradicted?.split(/[\s,;]+/).includes(own) ?? false;
+    return objection?.split(/\s+/).some((word) => word.replace(/[,;:.]+$/, "") === own) ?? false;
   });
 
 // -- Alerts

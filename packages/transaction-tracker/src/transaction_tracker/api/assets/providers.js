@@ -3,7 +3,7 @@
 import * as actions from "./actions.js";
 import { providerCharts, samples, spanChoice } from "./charts.js";
 import { badge, count, el, fill, latency, many, moment, percent, words } from "./dom.js";
-import { contradicts } from "./health.js";
+import { holdsBack } from "./health.js";
 import { can } from "./session.js";
 import { own } from "./sources.js";
 import { table } from "./table.js";
@@ -50,19 +50,19 @@ export function build(parent) {
   return {
     load: samples,
     show: pictures.show,
-    health: (seen) => rows.show(own(seen.providers).map((one) => ({ ...one, contradicts: contradicts(one, seen) }))),
+    health: (seen) => rows.show(own(seen.providers).map((one) => ({ ...one, holdsBack: holdsBack(one, seen) }))),
   };
 }
 
 function state(one) {
   return el("span", {}, badge(one.by_hand ? "paused by an operator" : words(one.state), TONES[one.state]),
     one.chain === "other" ? el("span", { class: "flag", "data-tone": "bad" }, "on another branch") : null,
-    one.contradicts ? el("span", { class: "flag", "data-tone": "bad" }, "contradicts an end") : null);
+    one.holdsBack ? el("span", { class: "flag", "data-tone": "bad" }, "holds an end back") : null);
 }
 
 function errors(one) {
   const kinds = Object.entries(one.errors).filter(([, number]) => number > 0).map(([kind, number]) => `${count(number)} ${ERRORS[kind] ?? words(kind)}`);
-  const doubtful = !one.healthy || one.chain === "other" || one.contradicts;
+  const doubtful = !one.healthy || one.chain === "other" || one.holdsBack;
   return el("span", {}, kinds.join(", ") || "none",
     one.last_error && doubtful ? el("span", { class: "foreign" }, `; last: ${one.last_error}`) : null,
     one.paused_until ? ["; checked again ", moment(one.paused_until)] : null);
