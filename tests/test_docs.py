@@ -95,7 +95,7 @@ def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         cwd=folder,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

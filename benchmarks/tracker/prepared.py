@@ -6,10 +6,11 @@ processes know the same transactions.
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
+
+from msgspec.structs import replace
 
 from transaction_tracker.domain import Event, Registration, Tracked
 from transaction_tracker.sources.ethereum import decode

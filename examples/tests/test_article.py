@@ -102,7 +102,7 @@ async def test_second_start_with_the_same_id_gives_the_running_pid() -> None:
 
 def test_runs_as_a_program() -> None:
     ran = subprocess.run(
-        [sys.executable, str(EXAMPLE)], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, str(EXAMPLE)], capture_output=True, text=True, timeout=240, check=True
     )
 
     assert [line.split()[0] for line in ran.stdout.splitlines()] == [

@@ -26,7 +26,7 @@ def start(example: str | Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-W", "error", str(EXAMPLES / example)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -45,7 +45,7 @@ def test_the_mended_program_has_no_race() -> None:
 
 def test_runs_as_a_program() -> None:
     ran = subprocess.run(
-        [sys.executable, str(EXAMPLE)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, str(EXAMPLE)], capture_output=True, text=True, timeout=240, check=True
     )
 
     assert ran.stderr == ""

@@ -1,9 +1,10 @@
 """Write a block's transitions with the store alone: one database transaction."""
 
 import time
-from dataclasses import replace
 from functools import partial
 from itertools import islice
+
+from msgspec.structs import replace
 
 from benchmarks.tracker.prepared import SOURCE, seen, waiting
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked

@@ -172,13 +172,17 @@ class _Pieces:
 
     def _check_lengths(self, parts: list[bytes], first: int) -> None:
         """Check the lengths of the strings in a block; the last one can go on after it."""
-        lengths = list(map(len, parts[1 - first :: 2]))
-        if first:
-            lengths[0] += self._string_bytes or 0
-        if max(lengths, default=0) > self.limits.max_string_bytes:
-            limit = self.limits.max_string_bytes
+        limit = self.limits.max_string_bytes
+        continued = len(parts[0]) + (self._string_bytes or 0) if first else 0
+        longest = continued
+        if limit <= PIECE_BYTES:  # else a string that begins in the block is not too long yet
+            longest = max(continued, 0, *map(len, parts[1 + first :: 2]))
+        if longest > limit:
             raise TooManyValuesError(f"a string must have at most {limit:,} bytes")
-        self._string_bytes = lengths[-1] if (len(parts) - first) % 2 == 0 else None
+        if (len(parts) - first) % 2:
+            self._string_bytes = None
+        else:
+            self._string_bytes = len(parts[-1]) if len(parts) > 1 else continued
 
     def _count(self, structure: bytes) -> None:
         self._containers += structure.count(b"[") + structure.count(b"{")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import orjson
 
 from beamish import Application, ChildSpec, DynamicSupervisor, Registry
@@ -178,7 +179,7 @@ async def register(client: Client, *ids: str) -> None:
 async def move(key: str, **changes: Any) -> Tracked:
     """Store one transition of a transaction."""
     before = await TransactionTracker.status(key)
-    after = replace(before, version=before.version + 1, **changes)
+    after = msgspec.structs.replace(before, version=before.version + 1, **changes)
     await Store.commit(Step(SOURCE, (Event(before.state, after),)))
     return after
 

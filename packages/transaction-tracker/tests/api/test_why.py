@@ -23,7 +23,7 @@ BLOCK = BlockRef(10, "ten")
 
 
 def tracked(state: State, **fields: object) -> Tracked:
-    return replace(Tracked("tx", required=12, state=state), **fields)  # type: ignore[arg-type]
+    return Tracked(**{"id": "tx", "required": 12, "state": state} | fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

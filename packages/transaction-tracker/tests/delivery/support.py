@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.domain import Event, Link, Outcome, Registration, State, Tracked

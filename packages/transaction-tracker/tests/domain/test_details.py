@@ -1,8 +1,7 @@
 """Details of a transaction, and which of them contradict each other."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     BlockRef,

@@ -1,8 +1,7 @@
 """Whether a transaction is the expected payment."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     STATES,

@@ -1,8 +1,7 @@
 """Each fact in each state: the table of the expected states."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     ANCHORED,

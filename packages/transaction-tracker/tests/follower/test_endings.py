@@ -1,9 +1,10 @@
+import dataclasses
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     BlockRef,
@@ -39,7 +40,7 @@ SUPERSEDED = replace(PENDING, state="superseded", anchor=TEN, superseded_by="w")
 def ending(outcome: Outcome, **changes: Any) -> Ending:
     """Return the end of the payment in block 10."""
     end = Ending(TEN, outcome.succeeded, None, ("slot",), LAST, None, outcome, "content")
-    return replace(end, **changes)
+    return dataclasses.replace(end, **changes)
 
 
 class Source:
@@ -323,7 +324,7 @@ async def test_possible_reorganisation_is_not_logged_as_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World(tx=MINED)
-    world.source.found = {"tx": replace(OTHER_BLOCK, passes=True)}
+    world.source.found = {"tx": dataclasses.replace(OTHER_BLOCK, passes=True)}
 
     await world.cleared({"tx": (DEEP,)})
 

@@ -1,10 +1,10 @@
 """Requests to the followed provider before a block is applied."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     Agenda,

@@ -1,11 +1,11 @@
 """The follower forgets its data about a transaction when the transaction ends."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import BlockRef, DepositRules, Outcome, Policy, Tracked
 from transaction_tracker.follower.deposits import Deposits

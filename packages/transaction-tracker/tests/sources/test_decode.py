@@ -160,8 +160,11 @@ def test_unreadable_field_for_a_label_or_a_flag_is_ignored(field: str, bad: obje
     assert decode.found(PAYMENT | PLACED | {field: bad}).id == hash_of("1")
 
 
-def test_unreadable_contents_are_never_equal() -> None:
-    odd = PAYMENT | {"value": None}
+@pytest.mark.parametrize(
+    "unreadable", [{"value": None}, {"input": "0x123"}, {"input": "0x1g"}, {"input": None}]
+)
+def test_unreadable_contents_are_never_equal(unreadable: dict[str, object]) -> None:
+    odd = PAYMENT | unreadable
     other = odd | {"hash": hash_of("2")}
 
     assert decode.transaction(odd).content != decode.transaction(other).content

@@ -1,9 +1,9 @@
 """The Ethereum source against the development node."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     Absent,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from transaction_tracker.domain import BlockRef, KeptChain, Link
@@ -109,7 +110,7 @@ def ending(gas: str = "0x1", value: int = 5) -> Ending:
     found = decode.transaction(transaction(KEY, 7) | {"value": hex(value)})
     outcome = decode.receipt(receipt(KEY, gasUsed=gas)).outcome
     assert outcome is not None
-    outcome = replace(outcome, gas_used=int(gas, 16))
+    outcome = msgspec.structs.replace(outcome, gas_used=int(gas, 16))
     return replace(PAID, slots=found.slots, content=found.content, outcome=outcome)
 
 

@@ -1,7 +1,8 @@
 """Values to store, and shortcuts to store them."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from transaction_tracker.domain import Event, Link, Outcome, Registration, Tracked
 from transaction_tracker.store import Step, committing, reading, registering

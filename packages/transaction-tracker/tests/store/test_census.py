@@ -1,10 +1,10 @@
 """Counts that follow each change are equal to counting all rows."""
 
 from collections import Counter
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from transaction_tracker.domain import STATES, TERMINAL, Event, State, Tracked
 from transaction_tracker.store import OpenTransactions, Stored

@@ -1,10 +1,10 @@
 """Changes of a registration, also between the decision about an event and its storing."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     Details,

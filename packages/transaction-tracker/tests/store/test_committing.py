@@ -1,9 +1,10 @@
 """One step: all changes of a block are written, or none."""
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, select
 
 from transaction_tracker.domain import FLAGS, STATES, BlockRef, Event, Outcome, Sighting, Tracked
@@ -154,7 +155,7 @@ def test_dropped_transaction_is_open(run: Run) -> None:
 
 def test_final_transactions_are_found_by_their_block(run: Run) -> None:
     register(run, "a", "b", "c")
-    ends = [mined(tracked("a")), mined(tracked("b"), link=replace(TEN, hash="other"))]
+    ends = [mined(tracked("a")), mined(tracked("b"), link=dataclasses.replace(TEN, hash="other"))]
     ends += [confirmed(event.tracked) for event in ends] + [mined(tracked("c"))]
     commit(run, events=tuple(ends))
 

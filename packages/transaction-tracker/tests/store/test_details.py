@@ -1,10 +1,10 @@
 """Details and expectations are stored with each event, and never change there."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     BlockRef,

@@ -16,7 +16,7 @@ from .support import SOURCE
 EACH = 50
 WRITER = f"""
 import sys
-from dataclasses import replace
+from msgspec.structs import replace
 from functools import partial
 from transaction_tracker.domain import Event, Link, Registration
 from transaction_tracker.store import Step, chain, committing, reading, registering

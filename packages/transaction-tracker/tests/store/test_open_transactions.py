@@ -1,4 +1,4 @@
-from dataclasses import replace
+from msgspec.structs import replace
 
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.store import OpenTransactions

@@ -1,10 +1,10 @@
 """Removal of old transactions and deliveries."""
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, select, update
 
 from transaction_tracker.domain.webhook_endpoint import WebhookSecret

@@ -1,8 +1,7 @@
 """Registration of new and of known transactions."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import Payment, Registration, Tracked, Transaction
 from transaction_tracker.store import details, feed, reading, registering

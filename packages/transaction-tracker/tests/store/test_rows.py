@@ -1,11 +1,11 @@
 """Each transaction is loaded from each database as it was stored."""
 
-from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from transaction_tracker.domain import (

@@ -1,8 +1,7 @@
 """Several sources in one database: equal ids, equal blocks, and separate deliveries."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     BlockRef,

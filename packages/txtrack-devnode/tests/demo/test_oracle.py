@@ -1,8 +1,7 @@
 """The checks of the demo: they must notice every wrong result of the tracker."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from transaction_tracker.domain import Outcome, Tracked
 from txtrack_devnode import Chain, Transaction

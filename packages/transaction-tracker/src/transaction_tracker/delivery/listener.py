@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,8 +21,7 @@ LISTENER = "TransactionTracker.Listener"
 CONSUMER = "on_event"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent(Event):
+class StoredEvent(Event, frozen=True, kw_only=True):
     """An event, as passed to ``on_event``.
 
     Attributes:
@@ -35,11 +34,14 @@ class StoredEvent(Event):
         deposits: What the transaction paid to watched addresses.
     """
 
-    metadata: Mapping[str, Any] = field(hash=False)
+    metadata: Mapping[str, Any]
     recorded_at: float
     matches: bool | None = None
     differences: tuple[Difference, ...] = ()
     deposits: tuple[Deposit, ...] = ()
+
+    def __hash__(self) -> int:  # the metadata has no hash
+        return hash(self.id)
 
 
 OnEvent = Callable[[StoredEvent], Awaitable[None] | None]
@@ -204,10 +206,10 @@ def _stored_event(entry: EventRecord) -> StoredEvent:
     return StoredEvent(
         entry.event.previous,
         entry.event.tracked,
-        orjson.loads(entry.metadata),
-        entry.recorded_at,
-        matches,
-        differences,
-        () if entry.deposits is None else deposits_in(entry.deposits),
-        details=details.read(entry.details),
+        details.read(entry.details),
+        metadata=orjson.loads(entry.metadata),
+        recorded_at=entry.recorded_at,
+        matches=matches,
+        differences=differences,
+        deposits=() if entry.deposits is None else deposits_in(entry.deposits),
     )

@@ -1,8 +1,9 @@
 """Details of a transaction: who paid whom how much, and what its execution did."""
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 Standard: TypeAlias = Literal["erc20", "erc721", "erc1155"]
 
@@ -11,8 +12,7 @@ MAX_SYMBOL_CHARACTERS = 32
 ZERO_ADDRESS = "0x" + "0" * 40
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUnit:
+class TokenUnit(Struct, frozen=True):
     """How the amounts of a token are shown to people, as its contract says.
 
     Attributes:
@@ -24,8 +24,7 @@ class TokenUnit:
     symbol: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """One transfer of a token.
 
     Attributes:
@@ -50,8 +49,7 @@ class Transfer:
     unit: TokenUnit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """One output of a transaction on a chain without accounts.
 
     Attributes:
@@ -65,8 +63,7 @@ class Output:
     recipient: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(Struct, frozen=True):
     """What the sender of a transaction signed; ``None`` for each part that is unreadable.
 
     Attributes:
@@ -87,8 +84,7 @@ class Payment:
     output_count: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """What a transaction did in its block; ``None`` for each part that is unreadable.
 
     Attributes:
@@ -124,8 +120,7 @@ class Execution:
         return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
+class Details(Struct, frozen=True):
     """Details of a transaction, as far as they are known.
 
     Attributes:

@@ -3,26 +3,27 @@
 Ids, hashes, slots and contents are opaque text, compared only for equality.
 """
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from transaction_tracker.domain.details import Execution, Payment
 from transaction_tracker.domain.states import Reason, Required, State, Tag
+from transaction_tracker.domain.structs import compared_without
 
 # "execution": gas used times gas price, on a chain whose other fees are unknown.
 FeeScope = Literal["total", "execution"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class BlockRef:
+class BlockRef(Struct, frozen=True, order=True):
     """One block; branches can have different blocks with the same number, but not the same hash."""
 
     number: int
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+@compared_without("payment")
+class Transaction(Struct, frozen=True):
     """The content of a transaction.
 
     Attributes:
@@ -35,7 +36,8 @@ class Transaction:
         max_fee: Maximum fee in wei per unit of gas; ``None`` where the source has no such fee.
         min_confirmations: Number of confirmations below which it is never final, even if fewer are
             required: the reward of a block cannot be spent before.
-        payment: Who pays whom how much; ``None`` if the source does not report it.
+        payment: Who pays whom how much; ``None`` if the source does not report it. Not compared: a
+            provider can leave out parts of it.
     """
 
     id: str
@@ -44,11 +46,11 @@ class Transaction:
     cancels: bool = False
     max_fee: int | None = None
     min_confirmations: int = 1
-    payment: Payment | None = field(default=None, compare=False, repr=False)
+    payment: Payment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+@compared_without("execution")
+class Outcome(Struct, frozen=True):
     """The result of a transaction in its block.
 
     Attributes:
@@ -59,7 +61,7 @@ class Outcome:
         gas_used: Units of gas used; ``None`` if the source does not report it.
         effects: Digest of ``Execution.effects``; ``None`` if it is unknown.
         execution: The execution itself. Only in a fact that a source reports: the state of a
-            transaction is kept without it, because it can be large.
+            transaction is kept without it, because it can be large. Not compared: ``effects`` is.
     """
 
     succeeded: bool
@@ -68,7 +70,13 @@ class Outcome:
     fee_scope: FeeScope = "total"
     gas_used: int | None = None
     effects: str | None = None
-    execution: Execution | None = field(default=None, compare=False, repr=False)
+    execution: Execution | None = None
+
+    def without_execution(self) -> "Outcome":
+        """Return what is kept in memory of it."""
+        return Outcome(
+            self.succeeded, self.fee, self.error, self.fee_scope, self.gas_used, self.effects
+        )
 
     def conflicts(self, other: "Outcome") -> tuple[str, ...]:
         """Return the names of the facts that both outcomes have, with different values."""
@@ -87,8 +95,7 @@ class Outcome:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """The source knows the transaction, but no block that we know has it.
 
     Attributes:
@@ -104,8 +111,7 @@ class Seen:
     gap: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Included:
+class Included(Struct, frozen=True):
     """The transaction is in the canonical ``block``.
 
     Attributes:
@@ -119,24 +125,21 @@ class Included:
     outcome: Outcome | None
 
 
-@dataclass(frozen=True, slots=True)
-class Overtaken:
+class Overtaken(Struct, frozen=True):
     """``winner`` used a slot of the transaction in the canonical ``block``."""
 
     winner: Transaction
     block: BlockRef
 
 
-@dataclass(frozen=True, slots=True)
-class Orphaned:
+class Orphaned(Struct, frozen=True):
     """``block`` was removed by a reorganisation, detected ``at`` (Unix seconds)."""
 
     block: BlockRef
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Buried:
+class Buried(Struct, frozen=True):
     """The canonical ``block`` has a number of confirmations.
 
     Attributes:
@@ -156,8 +159,7 @@ class Buried:
         return self.confirmations >= required
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """A source whose head is at ``height`` has neither the transaction nor a receipt of it.
 
     Attributes:
@@ -169,8 +171,7 @@ class Absent:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Vanished:
+class Vanished(Struct, frozen=True):
     """No healthy provider knows the transaction.
 
     Attributes:
@@ -186,27 +187,23 @@ class Vanished:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
+class Late(Struct, frozen=True):
     """At ``at`` (Unix seconds), no healthy provider has the transaction in a block."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """The source rejected the transaction: it can never be one of its transactions."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned:
+class Abandoned(Struct, frozen=True):
     """The user stopped tracking the transaction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(Struct, frozen=True):
     """A source without blocks reports the state of the transaction.
 
     Attributes:

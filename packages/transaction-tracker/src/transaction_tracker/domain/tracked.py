@@ -1,6 +1,6 @@
 """The state of one tracked transaction, and its events."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from transaction_tracker.domain.caip import caip_id
 from transaction_tracker.domain.details import NO_DETAILS, Details
@@ -15,18 +15,18 @@ from transaction_tracker.domain.states import (
     Required,
     State,
 )
+from transaction_tracker.domain.structs import compared_without
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """The head's height and the time in Unix seconds when something was first seen."""
 
     height: int
     time: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+@compared_without("source", "given")
+class Tracked(Struct, frozen=True):
     """The current state of one tracked transaction.
 
     Attributes:
@@ -50,7 +50,8 @@ class Tracked:
         hash: Id at the source of the transaction that took the slot, if it is tracked by its slot;
             ``None`` for others, and until a block has one.
         revision: Number of changes of its required confirmations and its deadline by the user.
-        source: Name of its source in the database; empty if it is not known.
+        source: Name of its source in the database; empty if it is not known. Neither it nor
+            ``given`` is compared: they say where it is, not what is known of it.
         given: The id as it was registered, if that is not ``id``: with the chain id, because
             another source can have a transaction with the same id.
         required_by: Who chose ``required``. ``"request"`` also for a transaction of a version that
@@ -76,8 +77,8 @@ class Tracked:
     revision: int = 0
     hash: str | None = None
 
-    source: str = field(default="", compare=False)
-    given: str | None = field(default=None, compare=False)
+    source: str = ""
+    given: str | None = None
     required_by: RequiredBy = "request"
 
     @property
@@ -126,8 +127,7 @@ class Tracked:
         return self.anchor.number + self.required - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One transition: the previous state, and the transaction after it.
 
     Attributes:
@@ -141,8 +141,8 @@ class Event:
 
     previous: State
     tracked: Tracked
-    details: Details = field(default=NO_DETAILS, kw_only=True)
-    min_confirmations: int = field(default=1, kw_only=True)
+    details: Details = NO_DETAILS
+    min_confirmations: int = 1
 
     @property
     def id(self) -> str:

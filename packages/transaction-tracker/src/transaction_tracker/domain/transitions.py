@@ -1,8 +1,9 @@
 """The transitions: which state each fact leads to from each state."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, TypeAlias, assert_never
+
+from msgspec.structs import replace
 
 from transaction_tracker.domain.details import NO_DETAILS, Details
 from transaction_tracker.domain.facts import (
@@ -57,7 +58,10 @@ def transition(
     """
     rule = _apply_final if tracked.final else _apply
     changes = rule(tracked, observation, policy)
-    if all(getattr(tracked, name) == value for name, value in changes.items()):
+    for name, value in changes.items():
+        if getattr(tracked, name) != value:
+            break
+    else:
         return tracked, None
     after = replace(tracked, version=tracked.version + 1, **changes)
     minimum = observation.transaction.min_confirmations if isinstance(observation, Included) else 1
@@ -208,7 +212,7 @@ def _included(tracked: Tracked, included: Included, policy: Policy) -> _Changes:
         "state": "mined_reverted" if reverted else "mined",
         "anchor": included.block,
         # The event has the execution. Kept here, it would use memory for each open transaction.
-        "outcome": None if outcome is None else replace(outcome, execution=None),
+        "outcome": None if outcome is None else outcome.without_execution(),
         "superseded_by": None,
         "reason": None,
     }

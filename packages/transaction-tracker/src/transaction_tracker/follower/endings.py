@@ -290,10 +290,10 @@ def _stored_inclusion(tracked: Tracked) -> Included | None:
 
 
 def _corrected(included: Included, objection: Objection) -> Included:
-    return replace(
-        included,
-        transaction=objection.transaction or included.transaction,
-        outcome=objection.outcome or included.outcome,
+    return Included(
+        objection.transaction or included.transaction,
+        included.block,
+        objection.outcome or included.outcome,
     )
 
 

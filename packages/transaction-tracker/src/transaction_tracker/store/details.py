@@ -4,11 +4,12 @@ They are kept in the database and in each event, not in memory: no decision need
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from transaction_tracker.domain import (
     Details,
@@ -41,29 +42,33 @@ def after(known: str | None, event: Event, units: Units = _NO_UNITS) -> str | No
     if event.tracked.by_slot and event.tracked.hash is None:
         # Another transaction than that of the removed block can take the slot.
         return None
-    fields: dict[str, Any] = {} if known is None else orjson.loads(known)
     payment, execution = event.details.payment, event.details.execution
+    is_in_block = _is_in_block(event)
+    says_all = payment is not None and (
+        not is_in_block or (execution is not None and execution.block_time is not None)
+    )
+    fields: dict[str, Any] = dict.fromkeys(NAMES)
+    if known is not None and not says_all:
+        fields |= orjson.loads(known)
     if payment is not None:
         fields |= _payment(payment)
-    if not _is_in_block(event):
-        fields |= dict.fromkeys(_OF_BLOCK)
+    if not is_in_block:
+        fields |= _NO_BLOCK
     elif execution is not None:
-        fields |= _execution(execution, fields)
-    if not fields or all(value is None for value in fields.values()):
+        fields |= _execution(execution, fields["block_time"])
+    if all(value is None for value in fields.values()):
         return None
-    _fill(fields, event.tracked.source, units)
+    if units:
+        _fill(fields, event.tracked.source, units)
     outcome = event.tracked.outcome
     fee = None if outcome is None or outcome.fee is None else str(outcome.fee)
-    has_outputs = fields.get("outputs") is not None
-    fields["fee_sat" if has_outputs else "fee_wei"] = fee
-    names = (*NAMES, *OUTPUT_NAMES) if has_outputs else NAMES
-    return orjson.dumps({name: fields.get(name) for name in names}).decode()
+    fields["fee_wei" if fields.get("outputs") is None else "fee_sat"] = fee
+    return orjson.dumps(fields).decode()
 
 
 def of_payment(payment: Payment) -> str:
     """Return the details of a transaction that is known, and in no block, as JSON."""
-    known = _payment(payment)
-    return orjson.dumps({name: known.get(name) for name in NAMES}).decode()
+    return orjson.dumps(dict.fromkeys(NAMES) | _payment(payment)).decode()
 
 
 def read(text: str | None) -> Details:
@@ -89,8 +94,10 @@ def read(text: str | None) -> Details:
 def tokens_of(event: Event) -> set[str]:
     """Return the tokens of ERC-20 whose transfers an event shows."""
     execution = event.details.execution
-    transfers = () if execution is None else execution.transfers or ()
-    return {each.token for each in transfers[:MAX_TRANSFERS] if each.standard == "erc20"}
+    if execution is None or not execution.transfers:
+        return set()
+    shown = execution.transfers[:MAX_TRANSFERS]
+    return {each.token for each in shown if each.standard == "erc20"}
 
 
 def open_tokens(text: str | None) -> set[str]:
@@ -159,6 +166,7 @@ _OF_BLOCK = (
 # Only on a chain without accounts, whose smallest unit is the satoshi.
 OUTPUT_NAMES = ("value_sat", "fee_sat", "outputs", "output_count")
 NAMES = ("from", "to", "value_wei", "nonce", "fee_wei", *_OF_BLOCK)
+_NO_BLOCK = dict.fromkeys(_OF_BLOCK)
 
 
 def _is_in_block(event: Event) -> bool:
@@ -167,15 +175,13 @@ def _is_in_block(event: Event) -> bool:
 
 
 def _payment(payment: Payment) -> dict[str, Any]:
-    has_outputs = payment.outputs is not None
-    return {
-        "from": payment.sender,
-        "to": payment.recipient,
-        "value_sat" if has_outputs else "value_wei": _text(payment.value),
-        "nonce": payment.nonce,
-        "outputs": None
-        if payment.outputs is None
-        else [
+    fields = {"from": payment.sender, "to": payment.recipient, "nonce": payment.nonce}
+    if payment.outputs is None:
+        return fields | {"value_wei": _text(payment.value)}
+    return fields | {
+        "value_sat": _text(payment.value),
+        "fee_sat": None,
+        "outputs": [
             {"index": output.index, "to": output.recipient, "value_sat": str(output.value)}
             for output in payment.outputs
         ],
@@ -195,13 +201,11 @@ def _read_payment(fields: dict[str, Any]) -> Payment:
     return Payment(fields["from"], fields["to"], _integer(value), fields["nonce"], outputs, count)
 
 
-def _execution(execution: Execution, known: dict[str, Any]) -> dict[str, Any]:
+def _execution(execution: Execution, known_time: str | None) -> dict[str, Any]:
     transfers = execution.transfers
     # A transaction leaves its block only by an event without a block, so a known time is that of
     # the same block.
-    time = (
-        known.get("block_time") if execution.block_time is None else _rfc3339(execution.block_time)
-    )
+    time = known_time if execution.block_time is None else _rfc3339(execution.block_time)
     return {
         "gas_used": execution.gas_used,
         "block_time": time,
@@ -250,5 +254,6 @@ def _integer(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
+@lru_cache(maxsize=64)  # all transactions of a block have the same time
 def _rfc3339(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

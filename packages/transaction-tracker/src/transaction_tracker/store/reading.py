@@ -1,8 +1,8 @@
 """Load transactions and their events."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
 from transaction_tracker.domain import State, Tracked, caip_id

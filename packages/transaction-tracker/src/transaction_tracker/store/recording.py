@@ -9,9 +9,9 @@ follower decides about it again with the next block.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, insert, update
 
 from transaction_tracker.domain import ENDS, TERMINAL, Event, at_least
@@ -99,18 +99,20 @@ class _Kept(NamedTuple):
     @property
     def shown(self) -> "_Kept":
         """The values that the event shows."""
-        return self._replace(deposits=counts.shown(self.deposits))
+        deposits = counts.shown(self.deposits)
+        return self if deposits is self.deposits else self._replace(deposits=deposits)
 
     def after(self, event: Event, units: Units) -> "_Kept":
         """Return the values after an event, with the units of its tokens that are known."""
         known = details.after(self.details, event, units)
         expectation = expectations.after(self.expectation, event, known)
-        paid = counts.after(self.deposits, event, details.complete_after(known, event))
-        return self._replace(details=known, expectation=expectation, deposits=paid)
+        paid = self.deposits
+        if paid is not None:
+            paid = counts.after(paid, event, details.complete_after(known, event))
+        return _Kept(self.source, self.metadata, known, expectation, paid)
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
+class _Move(NamedTuple):
     """The transitions of one transaction in a step, from the first to the last."""
 
     first: Event
@@ -203,7 +205,8 @@ def _tokens(steps: Sequence[Event], before: Mapping[str, _Kept]) -> set[tuple[st
     for event in steps:
         kept = before.get(event.tracked.key)
         tokens = details.tokens_of(event) | details.open_tokens(kept and kept.details)
-        found |= {(event.tracked.source, token) for token in tokens}
+        if tokens:
+            found |= {(event.tracked.source, token) for token in tokens}
     return found
 
 

@@ -1,9 +1,10 @@
 """Content of a transaction without its price, from which replacements are labelled."""
 
 import json
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Self
+
+from msgspec import Struct
 
 from transaction_tracker.sources.errors import MalformedError
 from transaction_tracker.sources.ethereum.fields import (
@@ -19,8 +20,7 @@ from transaction_tracker.sources.ethereum.fields import (
 _AUTHORIZATION_NUMBERS = ("chainId", "nonce", "yParity", "r", "s")
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """Content of a transaction, without its price.
 
     Attributes:

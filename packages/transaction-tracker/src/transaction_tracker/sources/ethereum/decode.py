@@ -4,11 +4,13 @@ A transaction in a block needs only a readable hash; unreadable other fields are
 skipped. An invalid field that decides an end raises ``MalformedError``, which names the field.
 """
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct, field
+
 from transaction_tracker.domain import BlockRef, Link, Outcome, Transaction
+from transaction_tracker.domain.structs import compared_without
 from transaction_tracker.slices import Steps, run_at_once, slices
 from transaction_tracker.sources.answers import FetchedBlock
 from transaction_tracker.sources.errors import MalformedError
@@ -37,8 +39,7 @@ _BLOOM_CHARACTERS = 514
 _CALL_FIELDS = {"from": "from", "to": "to", "value": "value", "gas": "gas", "data": "input"}
 
 
-@dataclass(frozen=True, slots=True)
-class HeadBlock:
+class HeadBlock(Struct, frozen=True):
     """Newest block of a node.
 
     Attributes:
@@ -50,8 +51,8 @@ class HeadBlock:
     base_fee: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+@compared_without("raw")
+class Receipt(Struct, frozen=True):
     """Receipt of a transaction in a block.
 
     Attributes:
@@ -66,11 +67,11 @@ class Receipt:
     block: BlockRef
     outcome: Outcome | None
     gas_used: int | None = None
-    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    raw: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+@compared_without("raw")
+class Found(Struct, frozen=True):
     """Transaction that a node knows.
 
     Attributes:
@@ -83,7 +84,7 @@ class Found:
     transaction: Transaction
     block: BlockRef | None
     chain_id: int | None
-    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    raw: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

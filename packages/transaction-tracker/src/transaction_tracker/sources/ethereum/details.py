@@ -5,8 +5,9 @@ receipt or a block unreadable.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from transaction_tracker.domain import Execution, Outcome, Payment
 from transaction_tracker.sources.ethereum.fields import (

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from transaction_tracker.sources.errors import MalformedError
@@ -15,8 +16,13 @@ ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 RAW = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
 
 _HASH = re.compile(HASH_PATTERN.strip("^$"))
-_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_DIGITS = re.compile(r"0x[0-9a-fA-F]*")
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_QUANTITY_CHARACTERS = 66
+_ADDRESS_CHARACTERS = 42
+# So many short texts are kept with their values: the fields of a transaction are read several
+# times, and many transactions of a block have the same type, status, price and accounts.
+_CACHED = 1024
 _MAX_SHOWN = 80
 _MAX_NUMBER = 2**53
 
@@ -57,12 +63,18 @@ def hash32(value: object, name: str) -> str:
 
 def address(value: object, name: str) -> str:
     """Return an address in lower case."""
-    return _matching(ADDRESS, value, name, "an address of 20 bytes")
+    if isinstance(value, str) and len(value) == _ADDRESS_CHARACTERS:
+        found = _address(value)
+        if found is not None:
+            return found
+    raise wrong(name, "an address of 20 bytes", value)
 
 
 def data(value: object, name: str) -> str:
     """Return bytes as hexadecimal digits in lower case."""
-    return _matching(_DATA, value, name, "bytes in hexadecimal")
+    if not isinstance(value, str) or len(value) % 2:
+        raise wrong(name, "bytes in hexadecimal", value)
+    return _matching(_DIGITS, value, name, "bytes in hexadecimal")
 
 
 def quantity(value: object, name: str) -> int:
@@ -75,9 +87,9 @@ def quantity(value: object, name: str) -> int:
 
 def readable_quantity(value: object) -> int | None:
     """Return a number of up to 32 bytes; ``None`` if it is not valid, as ``readable`` does."""
-    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
-        return None
-    return int(value, 16)
+    if isinstance(value, str) and len(value) <= _QUANTITY_CHARACTERS:
+        return _number(value)
+    return None
 
 
 def readable_number(value: object) -> int | None:
@@ -116,6 +128,16 @@ def wrong(name: str, expected: str, got: object) -> MalformedError:
     shown = repr(got)
     shown = shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + "…"
     return MalformedError(f"the node's {name} must be {expected}, got {shown}")
+
+
+@lru_cache(maxsize=_CACHED)
+def _address(text: str) -> str | None:
+    return None if ADDRESS.fullmatch(text) is None else text.lower()
+
+
+@lru_cache(maxsize=_CACHED)
+def _number(text: str) -> int | None:
+    return None if _QUANTITY.fullmatch(text) is None else int(text, 16)
 
 
 def _matching(pattern: re.Pattern[str], value: object, name: str, expected: str) -> str:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
+
+from msgspec.structs import replace
 
 from transaction_tracker.domain import BlockRef, Outcome
 from transaction_tracker.slices import Slices

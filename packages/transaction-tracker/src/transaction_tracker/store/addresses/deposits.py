@@ -7,8 +7,9 @@ that was compared with fewer addresses is not applied, and the follower compares
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from transaction_tracker.domain import (
