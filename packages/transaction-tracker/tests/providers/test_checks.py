@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from transaction_tracker.providers import Pool, ProviderSettings, chain_check, h
 from transaction_tracker.sources import SourceError, TransportError, WrongChainError
 from transaction_tracker.sources.ethereum.rpc import Identity
 
+from ..listening import free_port  # noqa: TID252 - for all tests of the package
 from .conftest import MakePool
 from .support import (
     NO_RESPONSE,
@@ -145,8 +145,7 @@ async def test_unreachable_provider_does_not_delay_the_others(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     unreachable = Node()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        unreachable.port = free.getsockname()[1]
+    unreachable.port = free_port()
     pool = await make_pool(unreachable, nodes[0], probe_interval=0.02)
 
     await pool.identity()
