@@ -29,6 +29,9 @@ while True:
     far.send(b"%d" % number)
     time.sleep(0.005)
 """
+# The sender knows the receiver's address on the link. Otherwise, its kernel holds the first packets
+# back until ARP is answered, which takes seconds if the link loses ARP, and a packet that is sent
+# while it sends those overtakes them, before the link.
 RECEIVER = f"""
 import socket, subprocess, sys
 options = sys.argv[1:]
@@ -39,9 +42,11 @@ assert link.stdout.readline() == b"ready\\n"
 for command in (
     "ip link set lo up",
     "ip address add 10.9.0.1/30 dev near0",
+    "ip link set near0 address 02:00:00:00:00:01",
     "ip link set near0 up",
     "ip -n far address add 10.9.0.2/30 dev far0",
     "ip -n far link set far0 up",
+    "ip -n far neighbour add 10.9.0.1 lladdr 02:00:00:00:00:01 dev far0 nud permanent",
 ):
     subprocess.run(command.split(), check=True)
 far = subprocess.Popen(["ip", "netns", "exec", "far", sys.executable, "-c", {SENDER!r}])

@@ -50,7 +50,6 @@ def test_program_runs(where: str, program: str) -> None:
         [sys.executable, "-W", "error", "-c", program],
         capture_output=True,
         text=True,
-        timeout=240,
         check=False,
     )
 

@@ -36,7 +36,6 @@ def run(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=240,
         check=False,
     )
 

@@ -15,6 +15,7 @@ from .clock import Clock
 from .compiled import compiled_once
 from .databases import SOURCE, Run
 from .figures import FIGURES
+from .listening import closed_port as keep_closed
 from .postgres import Postgres, running
 
 
@@ -31,6 +32,13 @@ def default_database_is_not_used() -> Iterator[None]:
     before = default.exists()
     yield
     assert default.exists() == before, "the test needs a database of its own"
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on 127.0.0.1 that refuses connections."""
+    with keep_closed() as port:
+        yield port
 
 
 @pytest.fixture

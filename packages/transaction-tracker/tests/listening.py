@@ -4,8 +4,8 @@ import asyncio
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -25,6 +25,14 @@ def free_port() -> int:
             except OSError:
                 continue
         return port
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Keep a port on 127.0.0.1 closed: it refuses connections, and no other program can take it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # it does not listen
+        yield bound.getsockname()[1]
 
 
 @asynccontextmanager

@@ -42,9 +42,10 @@ def test_cancelled_timer_does_not_call_the_function() -> None:
 async def test_time_of_a_suspend_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
     loop = asyncio.get_running_loop()
-    clock = loop.time
+    now = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now)
     timer = AwakeTimer(0.2, lambda: calls.append(None))
-    monkeypatch.setattr(loop, "time", lambda: clock() + 60.0)  # as after a suspend
+    now += 60.0  # as after a suspend
     answered = loop.create_future()
     loop.call_soon(lambda: loop.call_soon(answered.set_result, None))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -29,7 +30,7 @@ from .nodes import (
     start_node,
     two_nodes,
 )
-from .support import HOST, LIMIT_SECONDS, SECRET, connect, free_port
+from .support import HOST, LIMIT_SECONDS, SECRET, connect
 
 # -- The connection
 
@@ -206,9 +207,9 @@ async def test_bad_options_are_refused(
 
 
 async def test_missing_epmd_is_named_with_what_to_do(attached: Pid) -> None:
-    port = free_port()
-
-    with pytest.raises(Exception) as raised:
+    with socket.socket() as bound, pytest.raises(Exception) as raised:
+        bound.bind((HOST, 0))  # it does not listen, and no other program can take its port
+        port = bound.getsockname()[1]
         await start_node(A, epmd=(HOST, port))
 
     expected = f"epmd at {HOST}:{port} does not answer; start it (epmd -daemon), or give epmd=None"

@@ -61,7 +61,6 @@ def run(hash_seed: str) -> str:
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
-        timeout=60,
         check=True,
     ).stdout
 

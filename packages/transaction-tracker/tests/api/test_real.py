@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -160,9 +159,10 @@ async def wait_ready(client: Client) -> None:
             await asyncio.sleep(0.002)
 
 
-async def test_endpoints_are_added_tested_rotated_and_removed(client: Client) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/hook"
+async def test_endpoints_are_added_tested_rotated_and_removed(
+    client: Client, closed_port: int
+) -> None:
+    url = f"http://127.0.0.1:{closed_port}/hook"
     made = await client.post("/v1/endpoints", json={"url": url, "states": ["confirmed"]})
     path = f"/v1/endpoints/{made.json['id']}"
     tried = await client.post(f"{path}/test")

@@ -1,7 +1,6 @@
 """The dashboard of a service that follows a chain: what changes is seen without a reload."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
 from txtrack_devnode import Chain, DevelopmentNode
 
-from ..listening import listening  # noqa: TID252 - for all tests of the package
+from ..listening import free_port, listening  # noqa: TID252 - for all tests of the package
 from .support import Browser
 
 pytestmark = pytest.mark.browser
@@ -111,8 +110,7 @@ async def test_failure_shows_its_reason_as_text(
 async def test_page_reconnects_to_a_restarted_service(
     browser: Browser, node: DevelopmentNode, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     async with serving(node, tmp_path, port) as url:
         await browser.open(f"{url}/#transactions")
         await browser.until_text("#link", "Connected")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -155,7 +156,7 @@ async def test_stale_head_is_a_warning(doctor: Command) -> None:
         short = await doctor("--rpc", still.url, "--set", "source.block_time=12s")
         long = await doctor("--rpc", still.url, "--set", "source.block_time=60s")
 
-    assert "its head is 12" in problems(short, "warning")[-1]
+    assert re.search(r"its head is 1\d\d", problems(short, "warning")[-1])
     assert "head" not in problems(long, "warning")[-1]
 
 

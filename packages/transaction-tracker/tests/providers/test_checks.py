@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from transaction_tracker.providers import Pool, ProviderSettings, chain_check, h
 from transaction_tracker.sources import SourceError, TransportError, WrongChainError
 from transaction_tracker.sources.ethereum.rpc import Identity
 
+from ..listening import free_port  # noqa: TID252 - for all tests of the package
 from .conftest import MakePool
 from .support import (
     NO_RESPONSE,
@@ -145,8 +145,7 @@ async def test_unreachable_provider_does_not_delay_the_others(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     unreachable = Node()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        unreachable.port = free.getsockname()[1]
+    unreachable.port = free_port()
     pool = await make_pool(unreachable, nodes[0], probe_interval=0.02)
 
     await pool.identity()
@@ -269,6 +268,39 @@ async def test_repaired_provider_is_accepted_by_a_check(
     nodes[1].chain_id = 1
 
     assert (await pool.check("127.0.0.1-2")).state == "healthy"
+
+
+@pytest.mark.parametrize("command", ["check", "resume"])
+async def test_command_is_not_answered_by_a_check_that_began_before_it(
+    make_pool: MakePool, nodes: list[Node], command: str
+) -> None:
+    nodes[0].behaviour = hang
+    pool = await make_pool(nodes[0], chain_id=1)
+    await eventually(lambda: nodes[0].requests)  # its first check is in flight
+
+    nodes[0].behaviour = normal
+    repaired = asyncio.ensure_future(getattr(pool, command)("127.0.0.1-1"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    nodes[0].release()  # the first check fails
+
+    assert (await repaired).state == "healthy"
+
+
+async def test_search_for_problems_does_not_find_one_of_a_check_that_began_before_it(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[0].behaviour = hang
+    pool = await make_pool(nodes[0], chain_id=1)
+    await eventually(lambda: nodes[0].requests)
+
+    nodes[0].behaviour = normal
+    search = asyncio.ensure_future(pool.find_problems())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    nodes[0].release()
+
+    assert await search == {}
 
 
 async def test_provider_that_fails_its_check_after_a_pause_is_paused_again(

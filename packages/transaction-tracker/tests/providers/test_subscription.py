@@ -11,7 +11,13 @@ from aiohttp import WSMsgType, web
 from beamish import Backoff, Pid, Supervisor, process
 from beamish.testing import StartSupervised
 from transaction_tracker.domain import KeptChain, Link
-from transaction_tracker.providers import HeadHint, Pool, ProviderSettings, SubscriptionTimeouts
+from transaction_tracker.providers import (
+    HeadHint,
+    Pool,
+    ProviderSettings,
+    SubscriptionTimeouts,
+    hints,
+)
 
 from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import (
@@ -316,15 +322,25 @@ async def test_each_head_is_sent_once(start_pool: StartPool, attached: Pid) -> N
         assert (await process.receive(timeout=TIMEOUT_SECONDS)).number == 8
 
 
-async def test_many_heads_at_once_cause_few_hints(start_pool: StartPool, attached: Pid) -> None:
+def queue_length(pid: Pid) -> int:
+    info = process.info(pid)
+    assert info is not None
+    return info.message_queue_len
+
+
+async def test_many_heads_at_once_cause_few_hints(
+    start_pool: StartPool, attached: Pid, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "_MIN_INTERVAL_SECONDS", 3_600.0)
     flood = [head(7, block_hash) for block_hash in range(1, 500)]
     async with served(HeadNode(announcing(*flood, head(9)))) as node:
         pool = await start_pool(node, to=attached)
         await eventually(lambda: status_of(pool, 1).head == 9)
 
-    info = process.info(attached)
-    assert info is not None
-    assert info.message_queue_len < 10
+    assert queue_length(attached) == 1
+    clock.advance(len(flood) * 3_600.0)
+    await eventually(lambda: queue_length(attached) > 1)
+    assert queue_length(attached) == 2  # one at the end of the interval, for all other heads
 
 
 async def test_only_heads_of_the_followed_provider_cause_hints(

@@ -212,12 +212,10 @@ async def test_request_to_a_silent_node_ends_at_its_deadline(clock: Clock) -> No
     silent.close()
 
 
-async def test_error_of_a_closed_port_names_the_url() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    client = RpcClient(SecretUrl(f"http://127.0.0.1:{port}/v3/{SECRET}"))
+async def test_error_of_a_closed_port_names_the_url(closed_port: int) -> None:
+    client = RpcClient(SecretUrl(f"http://127.0.0.1:{closed_port}/v3/{SECRET}"))
 
-    with pytest.raises(TransportError, match=f"http://127.0.0.1:{port}/….*no connection"):
+    with pytest.raises(TransportError, match=f"http://127.0.0.1:{closed_port}/….*no connection"):
         await client.call("eth_chainId")
 
     await client.close()

@@ -1,7 +1,6 @@
 """Invalid settings, nodes and databases: a clear error, and no lost data."""
 
 import asyncio
-import socket
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from transaction_tracker import (
 )
 from txtrack_devnode import Chain, DevelopmentNode
 
+from ..listening import free_port  # noqa: TID252 - for all tests of the package
 from .support import caught_up, eventually, reach, submit
 
 
@@ -35,11 +35,6 @@ async def failure(settings: Settings) -> StartError:
     return caught.value
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 async def test_node_of_another_chain_fails_the_start_and_names_both(
     settings: Settings, node: DevelopmentNode
 ) -> None:
@@ -49,13 +44,15 @@ async def test_node_of_another_chain_fails_the_start_and_names_both(
     assert f"{node.url.rstrip('/')} is on chain 31337, expected 1" in str(error)
 
 
-async def test_unreachable_node_fails_the_start_and_is_named(settings: Settings) -> None:
-    port = free_port()
+async def test_unreachable_node_fails_the_start_and_is_named(
+    settings: Settings, closed_port: int
+) -> None:
+    rpc_url = f"http://127.0.0.1:{closed_port}/v3/s3cret"
 
-    error = await failure(settings.replace(rpc_url=f"http://127.0.0.1:{port}/v3/s3cret"))
+    error = await failure(settings.replace(rpc_url=rpc_url))
 
     assert isinstance(cause(error), SourceError)
-    assert f"http://127.0.0.1:{port}/…: no connection" in str(error)
+    assert f"http://127.0.0.1:{closed_port}/…: no connection" in str(error)
     assert "s3cret" not in str(error)
 
 

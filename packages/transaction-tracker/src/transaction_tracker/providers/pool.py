@@ -373,11 +373,14 @@ class Pool:
     async def check(self, name: str) -> ProviderStatus:
         """Check which chain a provider is on, even if it is refused; return its new status.
 
+        An operator calls this after a repair, so a check that is in flight is not the answer: its
+        requests may have been sent before the repair. Another one follows it.
+
         Raises:
             LookupError: No provider has this name.
         """
         endpoint = self._state.endpoint(name)
-        failure = await check_chain(endpoint)
+        failure = await check_chain(endpoint, is_new=True)
         if isinstance(failure, NotRunningError):
             raise failure
         self._state.elect_chain()
@@ -387,7 +390,7 @@ class Pool:
         """Check all providers now; return what is wrong with those that fail, by their names."""
         found: dict[str, str] = {}
         for endpoint in self._state.endpoints:
-            failure = await check_chain(endpoint)
+            failure = await check_chain(endpoint, is_new=True)
             if failure is not None:
                 found[endpoint.name] = str(failure)
         self._state.elect_chain()

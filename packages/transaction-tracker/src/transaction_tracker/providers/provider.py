@@ -28,6 +28,11 @@ class ProbeDue:
     """Message: probe the provider if its last head is too old."""
 
 
+@dataclass(frozen=True, slots=True)
+class CheckDue:
+    """Message: a check has ended, and callers wait for another one."""
+
+
 class Provider(GenServer):
     """Probe and check one provider, and end the requests to it when this process ends.
 
@@ -46,6 +51,7 @@ class Provider(GenServer):
         self._checking = False
         self._probing = False
         self._waiting: list[From] = []
+        self._waiting_for_next: list[From] = []
 
     def init(self) -> Continue:
         """Accept requests, and check the provider while the other processes start."""
@@ -61,6 +67,9 @@ class Provider(GenServer):
         match message:
             case ProbeDue():
                 self._handle_probe_due()
+            case CheckDue():
+                waiting, self._waiting_for_next = self._waiting_for_next, []
+                self._check_for(*waiting)
             case _:
                 super().handle_info(message)
 
@@ -70,12 +79,18 @@ class Provider(GenServer):
         await self._endpoint.client.close()
 
     @call(timeout=None)
-    def check(self, *, from_: From) -> NoReply:
+    def check(self, is_new: bool = False, *, from_: From) -> NoReply:
         """Check which chain the provider is on; reply with ``None``, or with the error.
 
         A check that succeeds ends a pause.
+
+        Args:
+            is_new: Start a check after this call, and do not join one that is in flight.
         """
-        self._check_for(from_)
+        if is_new and self._checking:
+            self._waiting_for_next.append(from_)
+        else:
+            self._check_for(from_)
         return NoReply()
 
     # -- Probes
@@ -124,6 +139,9 @@ class Provider(GenServer):
         # A caller from here on starts another check: the height can have changed since this one.
         self._checking = False
         waiting, self._waiting = self._waiting, []
+        if self._waiting_for_next:
+            # Not spawned here: the next check must be linked to the provider's process.
+            process.send(self.pid, CheckDue())
         if failure is None:
             self._end_pause()
             await probe(self._state, self._endpoint, self._state.probe_height(loop_time()))
@@ -145,10 +163,16 @@ class Provider(GenServer):
         self._endpoint.health.end_pause()
 
 
-async def check_chain(endpoint: RpcEndpoint) -> SourceError | None:
-    """Check which chain a provider is on; return the error if the check failed."""
+async def check_chain(endpoint: RpcEndpoint, *, is_new: bool = False) -> SourceError | None:
+    """Check which chain a provider is on; return the error if the check failed.
+
+    Args:
+        endpoint: The provider.
+        is_new: Send the requests of the check after this call. Otherwise, a check that is in flight
+            can be the answer, although its requests were sent before.
+    """
     try:
-        failure: SourceError | None = await Provider.check(endpoint.process)
+        failure: SourceError | None = await Provider.check(endpoint.process, is_new)
     except ExitError:
         return NotRunningError(f"{endpoint.name}: its process is not running")
     return failure
