@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
-import pytest
 from fastapi import APIRouter
 
 from transaction_tracker.api.description import operation_id
@@ -76,11 +75,6 @@ def worded(schema: Any) -> bool:
     """Return whether the description has two words and ends as a sentence."""
     text = schema.get("description", "")
     return len(text.split()) > 1 and text.endswith(".")
-
-
-@pytest.fixture
-async def described(client: Client) -> Any:
-    return (await client.get("/openapi.json")).json
 
 
 async def test_operation_ids_are_unique_and_stable(described: Any) -> None:

@@ -16,15 +16,10 @@ from transaction_tracker.api.examples import REQUESTS
 from transaction_tracker.api.problem_kinds import KINDS
 from txtrack_devnode import Chain, DevelopmentNode
 
-from .support import Client, make_token
+from .support import make_token
 from .test_documentation import operations
 
 PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "http_api.md"
-
-
-@pytest.fixture
-async def described(client: Client) -> Any:
-    return (await client.get("/openapi.json")).json
 
 
 def validator(described: Any, schema: Any) -> jsonschema_rs.Draft202012Validator:
