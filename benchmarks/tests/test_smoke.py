@@ -24,7 +24,6 @@ def test_a_quick_run_measures_every_figure_and_writes_the_page(tmp_path: Path) -
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
 
@@ -73,7 +72,6 @@ def test_native_core_is_compiled_for_the_run_alone(tmp_path: Path) -> None:
         env={"PYTHONPATH": native.sources},
         capture_output=True,
         text=True,
-        timeout=60,
         check=True,
     )
     assert Path(done.stdout.strip()).is_relative_to(tmp_path)
@@ -90,7 +88,6 @@ def test_calls_between_elixir_and_python_are_measured() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
 
