@@ -38,14 +38,6 @@ async def first_replaced(pool: Pool) -> None:
             await pool.call("eth_getBlockByNumber", "latest", False)
 
 
-async def stays_followed(pool: Pool, position: int, *nodes: Node) -> None:
-    """Ask for the head while every provider is probed ten times."""
-    before = [node.requests for node in nodes]
-    while any(node.requests < past + 10 for node, past in zip(nodes, before, strict=True)):
-        await pool.call("eth_getBlockByNumber", "latest", False)
-        assert states(pool)[position - 1] == "active"
-
-
 async def test_followed_provider_on_a_minority_fork_is_replaced(
     make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture
 ) -> None:
