@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from beamish._diagnostics.brief import brief
+
+
+class Place(Struct, frozen=True):
+    x: Any
+    y: int = 0
+
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
 KEYS = st.integers() | st.text() | st.tuples(st.integers(), st.text())
@@ -21,6 +28,7 @@ VALUES = st.recursive(
         | st.lists(inner).map(lambda items: deque(items, maxlen=5))
         | st.dictionaries(KEYS, inner)
         | inner.map(lambda value: Point(value, hidden=value))
+        | inner.map(Place)
     ),
 )
 
@@ -69,9 +77,21 @@ def test_text_is_cut_off_at_the_limit(value: object, limit: int) -> None:
         lambda items: dict.fromkeys(items, 0),
         lambda items: dict(enumerate(items)),
         lambda items: Point(items),
+        lambda items: Place(items),
         lambda items: make_dataclass("Many", [f"f{n}" for n in range(1_000)])(*items[:1_000]),
     ],
-    ids=["list", "tuple", "deque", "frozenset", "set", "keys", "values", "dataclass", "fields"],
+    ids=[
+        "list",
+        "tuple",
+        "deque",
+        "frozenset",
+        "set",
+        "keys",
+        "values",
+        "dataclass",
+        "struct",
+        "fields",
+    ],
 )
 def test_items_beyond_the_limit_are_not_read(collection: Any) -> None:
     many = collection([Counted() for _ in range(10_000)])
@@ -138,3 +158,22 @@ def test_own_repr_of_a_dataclass_is_used() -> None:
             return f"<{self.name}>"
 
     assert brief([Named("a")]) == "[<a>]"
+
+
+def test_own_repr_of_a_struct_is_used() -> None:
+    class Named(Struct):
+        name: str
+
+        def __repr__(self) -> str:
+            return f"<{self.name}>"
+
+    assert brief([Named("a")]) == "[<a>]"
+
+
+def test_struct_is_shown_as_it_shows_itself() -> None:
+    class Short(Struct, repr_omit_defaults=True):
+        name: str
+        note: str = ""
+
+    assert brief(Short("a")) == repr(Short("a"))
+    assert brief(Place([1])) == repr(Place([1]))

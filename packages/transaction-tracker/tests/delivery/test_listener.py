@@ -61,6 +61,16 @@ async def test_callback_gets_whole_events_in_order(store: None) -> None:
     assert [Event(event.previous, event.tracked) for event in heard] == life("tx")
 
 
+def test_stored_event_is_created_by_position() -> None:
+    """Tests of users create events for their callback."""
+    (event, *_) = life("tx")
+
+    stored = StoredEvent(event.previous, event.tracked, {"invoice": 17}, 5.0, True)
+
+    assert (stored.metadata, stored.recorded_at, stored.matches) == ({"invoice": 17}, 5.0, True)
+    assert stored.details == event.details
+
+
 async def test_event_has_its_metadata_and_time(store: None) -> None:
     heard: list[StoredEvent] = []
     before = time.time()

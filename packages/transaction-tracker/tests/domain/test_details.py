@@ -54,6 +54,27 @@ def test_events_show_the_details_of_their_facts_alone() -> None:
     ]
 
 
+def test_text_of_a_fact_has_no_transfers() -> None:
+    """A report of a crash must not be as long as the largest transaction."""
+    shown = repr(Included(TRANSACTION, TEN, OUTCOME))
+
+    assert "Execution" not in shown
+    assert "Payment" not in shown
+    assert "fee=42" in shown
+
+
+def test_outcome_without_its_execution_has_all_other_fields() -> None:
+    full = Outcome(False, 42, "no", "execution", 21_000, "digest", EXECUTION)
+    defaults = Outcome(True, None)
+    names = [name for name in Outcome.__struct_fields__ if name != "execution"]
+
+    kept = full.without_execution()
+
+    assert kept.execution is None
+    assert all(getattr(full, name) != getattr(defaults, name) for name in names)
+    assert all(getattr(kept, name) == getattr(full, name) for name in names)
+
+
 def test_state_of_a_transaction_has_no_transfers() -> None:
     """A million open transactions must not keep theirs in memory."""
     (mined,) = told(REGISTERED, Included(TRANSACTION, TEN, OUTCOME))

@@ -14,6 +14,13 @@ class Kept(Struct, frozen=True):
     note: object = None
 
 
+@compared_without("note", shown=False)
+class Large(Struct, frozen=True):
+    id: str
+    note: object
+    end: str
+
+
 class Other(Struct, frozen=True):
     id: str
     note: object = None
@@ -40,3 +47,8 @@ def test_value_of_another_class_is_different() -> None:
 def test_value_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Kept("a").id = "b"  # type: ignore[misc]
+
+
+def test_field_can_be_left_out_of_the_text() -> None:
+    assert repr(Large("a", 1, "b")) == "Large(id='a', end='b')"
+    assert repr(Kept("a", 1)) == "Kept(id='a', note=1)"

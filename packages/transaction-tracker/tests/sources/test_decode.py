@@ -84,6 +84,15 @@ def test_receipt_has_the_outcome_and_the_fee() -> None:
     assert (receipt.gas_used, receipt.raw) == (21_000, RECEIPT)
 
 
+def test_text_of_what_a_node_sent_is_short() -> None:
+    """A report of a crash must not have the logs of a receipt."""
+    receipt = decode.receipt(RECEIPT, ETHEREUM)
+    found = decode.found(PAYMENT)
+
+    assert found.raw == PAYMENT
+    assert "raw" not in repr(receipt) + repr(found)
+
+
 def test_receipt_without_a_price_has_no_fee() -> None:
     without = {key: value for key, value in RECEIPT.items() if key != "effectiveGasPrice"}
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
+from types import WrapperDescriptorType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,8 +17,8 @@ def brief(value: Any, limit: int = MAX_CHARACTERS) -> str:
     """Return the start of ``repr(value)``, cut off after ``limit`` characters.
 
     A report of a server whose state has millions of entries must not block the event loop, so
-    Python's collections and dataclasses are read only as far as they are shown. A value whose
-    ``__repr__`` raises is shown as a placeholder.
+    Python's collections, dataclasses and msgspec structs are read only as far as they are shown. A
+    value whose ``__repr__`` raises is shown as a placeholder.
 
     Source:
         Elixir's ``Inspect.Opts``: ``limit`` and ``printable_limit`` bound what ``inspect`` shows.
@@ -48,6 +49,8 @@ class _Text:
         show = _COLLECTIONS.get(type(value))
         if show is None and _has_generated_repr(type(value)):
             show = _Text._dataclass
+        elif show is None and _is_struct(type(value)):
+            show = _Text._struct
         if show is None:
             self._write(_shown(value, self._left))
         elif id(value) in self._within or depth > _MAX_DEPTH:
@@ -113,9 +116,15 @@ class _Text:
         self._write("}")
 
     def _dataclass(self, value: Any, depth: int) -> None:
-        self._write(f"{type(value).__qualname__}(")
         shown = (field.name for field in dataclasses.fields(value) if field.repr)
-        for number, name in enumerate(shown):
+        self._named(type(value).__qualname__, value, shown, depth)
+
+    def _struct(self, value: Any, depth: int) -> None:
+        self._named(type(value).__name__, value, type(value).__struct_fields__, depth)
+
+    def _named(self, kind: str, value: Any, names: Iterable[str], depth: int) -> None:
+        self._write(f"{kind}(")
+        for number, name in enumerate(names):
             if self._left < 0:
                 return
             self._write(f", {name}=" if number else f"{name}=")
@@ -142,6 +151,15 @@ def _has_generated_repr(kind: type) -> bool:
         return False
     inner = getattr(kind.__repr__, "__wrapped__", None)
     return inner is not None and "__create_fn__" in inner.__qualname__
+
+
+def _is_struct(kind: type) -> bool:
+    """Return whether msgspec's ``Struct`` shows the class's values, with all fields."""
+    config = getattr(kind, "__struct_config__", None)
+    if config is None or config.repr_omit_defaults:
+        return False
+    # A method of Python is the class's own; that of ``Struct`` is written in C.
+    return isinstance(kind.__repr__, WrapperDescriptorType)
 
 
 def _shown(value: Any, left: int) -> str:

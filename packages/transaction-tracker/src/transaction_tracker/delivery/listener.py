@@ -21,7 +21,7 @@ LISTENER = "TransactionTracker.Listener"
 CONSUMER = "on_event"
 
 
-class StoredEvent(Event, frozen=True, kw_only=True):
+class StoredEvent(Event, frozen=True):
     """An event, as passed to ``on_event``.
 
     Attributes:
@@ -206,10 +206,10 @@ def _stored_event(entry: EventRecord) -> StoredEvent:
     return StoredEvent(
         entry.event.previous,
         entry.event.tracked,
-        details.read(entry.details),
-        metadata=orjson.loads(entry.metadata),
-        recorded_at=entry.recorded_at,
-        matches=matches,
-        differences=differences,
-        deposits=() if entry.deposits is None else deposits_in(entry.deposits),
+        orjson.loads(entry.metadata),
+        entry.recorded_at,
+        matches,
+        differences,
+        () if entry.deposits is None else deposits_in(entry.deposits),
+        details=details.read(entry.details),
     )

@@ -22,7 +22,7 @@ class BlockRef(Struct, frozen=True, order=True):
     hash: str
 
 
-@compared_without("payment")
+@compared_without("payment", shown=False)
 class Transaction(Struct, frozen=True):
     """The content of a transaction.
 
@@ -49,7 +49,7 @@ class Transaction(Struct, frozen=True):
     payment: Payment | None = None
 
 
-@compared_without("execution")
+@compared_without("execution", shown=False)
 class Outcome(Struct, frozen=True):
     """The result of a transaction in its block.
 

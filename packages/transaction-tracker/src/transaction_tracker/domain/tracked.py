@@ -127,7 +127,13 @@ class Tracked(Struct, frozen=True):
         return self.anchor.number + self.required - 1
 
 
-class Event(Struct, frozen=True):
+class _Transition(Struct, frozen=True):
+    previous: State
+    tracked: Tracked
+
+
+# The base has the fields by position: a subclass can add others by position, as ``StoredEvent``.
+class Event(_Transition, frozen=True, kw_only=True):
     """One transition: the previous state, and the transaction after it.
 
     Attributes:
@@ -139,8 +145,6 @@ class Event(Struct, frozen=True):
             transition shows.
     """
 
-    previous: State
-    tracked: Tracked
     details: Details = NO_DETAILS
     min_confirmations: int = 1
 

@@ -51,7 +51,7 @@ class HeadBlock(Struct, frozen=True):
     base_fee: int | None
 
 
-@compared_without("raw")
+@compared_without("raw", shown=False)
 class Receipt(Struct, frozen=True):
     """Receipt of a transaction in a block.
 
@@ -70,7 +70,7 @@ class Receipt(Struct, frozen=True):
     raw: dict[str, Any] = field(default_factory=dict)
 
 
-@compared_without("raw")
+@compared_without("raw", shown=False)
 class Found(Struct, frozen=True):
     """Transaction that a node knows.
 
