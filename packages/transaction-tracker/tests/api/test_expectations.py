@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -139,9 +140,9 @@ async def test_description_has_the_names_that_are_stored(client: Client) -> None
     assert tuple(schemas["DetailsView"]["properties"]) == (*NAMES, *OUTPUT_NAMES)
     transfer = {
         {"sender": "from", "recipient": "to"}.get(field.name, field.name)
-        for field in fields(Transfer)
+        for field in msgspec.structs.fields(Transfer)
     }
-    unit = {field.name for field in fields(TokenUnit)}
+    unit = {field.name for field in msgspec.structs.fields(TokenUnit)}
     assert set(schemas["TransferView"]["properties"]) == transfer - {"unit"} | unit
     differences = {field.name for field in fields(Difference)}
     assert set(schemas["DifferenceView"]["properties"]) == differences
