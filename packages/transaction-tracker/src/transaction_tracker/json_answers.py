@@ -176,7 +176,7 @@ class _Pieces:
         continued = len(parts[0]) + (self._string_bytes or 0) if first else 0
         longest = continued
         if limit <= PIECE_BYTES:  # else a string that begins in the block is not too long yet
-            longest = max(continued, 0, *map(len, parts[1 + first :: 2]))
+            longest = max((continued, *map(len, parts[1 + first :: 2])))
         if longest > limit:
             raise TooManyValuesError(f"a string must have at most {limit:,} bytes")
         if (len(parts) - first) % 2:

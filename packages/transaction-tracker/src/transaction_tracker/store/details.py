@@ -58,8 +58,7 @@ def after(known: str | None, event: Event, units: Units = _NO_UNITS) -> str | No
         fields |= _execution(execution, fields["block_time"])
     if all(value is None for value in fields.values()):
         return None
-    if units:
-        _fill(fields, event.tracked.source, units)
+    _fill(fields, event.tracked.source, units)
     outcome = event.tracked.outcome
     fee = None if outcome is None or outcome.fee is None else str(outcome.fee)
     fields["fee_wei" if fields.get("outputs") is None else "fee_sat"] = fee
