@@ -78,6 +78,32 @@ def test_each_transaction_is_loaded_as_stored(database: Database, given: list[Tr
     assert found == {transaction.id: transaction for transaction in given}
 
 
+def test_transition_brings_and_removes_rare_values(run: Run) -> None:
+    missing = Sighting(7, 1.5)
+    odd = replace(
+        tracked("odd"),
+        outcome=Outcome(False, None, "out of gas"),
+        superseded_by="other",
+        reason="replaced",
+        error="no answer",
+        missing_since=missing,
+        hash="taker",
+        required_by="setting",
+    )
+    plain = tracked("plain")
+    for transaction in (odd, plain):
+        register(run, transaction.id)
+    # Each in a step with one of the other kind.
+    for version, (first, second) in enumerate(((odd, plain), (plain, odd), (odd, plain)), start=1):
+        after = (
+            replace(first, id="odd", version=version),
+            replace(second, id="plain", version=version),
+        )
+        commit(run, events=tuple(Event("registered", each) for each in after))
+
+        assert {each.id: each for each in open_ones(run)} == {each.id: each for each in after}
+
+
 def test_mined_transaction_without_a_status_is_loaded_as_stored(run: Run) -> None:
     register(run, "tx")
     before = replace(

@@ -47,7 +47,7 @@ def after(known: str | None, event: Event, units: Units = _NO_UNITS) -> str | No
     says_all = payment is not None and (
         not is_in_block or (execution is not None and execution.block_time is not None)
     )
-    fields: dict[str, Any] = dict.fromkeys(NAMES)
+    fields: dict[str, Any] = _NOTHING.copy()
     if known is not None and not says_all:
         fields |= orjson.loads(known)
     if payment is not None:
@@ -56,7 +56,7 @@ def after(known: str | None, event: Event, units: Units = _NO_UNITS) -> str | No
         fields |= _NO_BLOCK
     elif execution is not None:
         fields |= _execution(execution, fields["block_time"])
-    if all(value is None for value in fields.values()):
+    if fields == _NOTHING:
         return None
     _fill(fields, event.tracked.source, units)
     outcome = event.tracked.outcome
@@ -67,7 +67,7 @@ def after(known: str | None, event: Event, units: Units = _NO_UNITS) -> str | No
 
 def of_payment(payment: Payment) -> str:
     """Return the details of a transaction that is known, and in no block, as JSON."""
-    return orjson.dumps(dict.fromkeys(NAMES) | _payment(payment)).decode()
+    return orjson.dumps(_NOTHING | _payment(payment)).decode()
 
 
 def read(text: str | None) -> Details:
@@ -166,6 +166,7 @@ _OF_BLOCK = (
 OUTPUT_NAMES = ("value_sat", "fee_sat", "outputs", "output_count")
 NAMES = ("from", "to", "value_wei", "nonce", "fee_wei", *_OF_BLOCK)
 _NO_BLOCK = dict.fromkeys(_OF_BLOCK)
+_NOTHING: dict[str, Any] = dict.fromkeys(NAMES)
 
 
 def _is_in_block(event: Event) -> bool:
@@ -174,9 +175,14 @@ def _is_in_block(event: Event) -> bool:
 
 
 def _payment(payment: Payment) -> dict[str, Any]:
-    fields = {"from": payment.sender, "to": payment.recipient, "nonce": payment.nonce}
+    fields: dict[str, Any] = {
+        "from": payment.sender,
+        "to": payment.recipient,
+        "nonce": payment.nonce,
+    }
     if payment.outputs is None:
-        return fields | {"value_wei": _text(payment.value)}
+        fields["value_wei"] = _text(payment.value)
+        return fields
     return fields | {
         "value_sat": _text(payment.value),
         "fee_sat": None,

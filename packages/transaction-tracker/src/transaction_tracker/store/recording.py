@@ -9,6 +9,7 @@ follower decides about it again with the next block.
 
 import time
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple, cast
 
 from msgspec.structs import replace
@@ -40,7 +41,26 @@ _SHOWN = ("details", "expectation", "deposits")
 _KEPT = ("source", "metadata", *_SHOWN)
 # Columns that the user can change at any time, also while a transition is being decided.
 _REGISTERED = ("required", "required_by", "deadline", "revision")
-_SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
+_SET: bulk.Names = (*TRACKED_COLUMNS[1:], *_SHOWN)
+# Columns that are NULL in nearly every transaction, before and after a transition. To set them
+# takes as long as all the others.
+_RARE = (
+    "failure",
+    "superseded_by",
+    "reason",
+    "error",
+    "missing_height",
+    "missing_time",
+    "hash",
+    "required_by",
+    "expectation",
+    "deposits",
+)
+_HAS_RARE = f"({' OR '.join(f'{name} IS NOT NULL' for name in _RARE)})"
+_USUAL: bulk.Names = tuple(name for name in _SET if name not in _RARE)
+_NULLS = (None,) * len(_RARE)
+_rare = itemgetter(*map(_SET.index, _RARE))
+_usual = itemgetter(*map(_SET.index, _USUAL))
 # Compare and set: a row with another version is not changed.
 _WHERE = ("id", "version")
 
@@ -148,10 +168,10 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
         The position of the first written event, and the written events; the others belong to
         transactions that have another version, or are ends by an older registration.
     """
-    before, registered = _rows(connection, steps)
+    before, registered, unusual = _rows(connection, steps)
     steps = _with_registration(steps, registered)
     kept = _kept_after(steps, before, token_units.note(connection, _tokens(steps, before)))
-    stale = _move(connection, steps, kept) if steps else set()
+    stale = _move(connection, steps, kept, unusual) if steps else set()
     rows = [
         (*event_values(event), *values.shown)
         for event, values in zip(steps, kept, strict=True)
@@ -175,14 +195,18 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
 
 def _rows(
     connection: Connection, steps: Sequence[Event]
-) -> tuple[dict[str, _Kept], dict[str, _Registered]]:
-    """Return the values of ``_KEPT`` and ``_REGISTERED`` of the transactions, by id."""
+) -> tuple[dict[str, _Kept], dict[str, _Registered], set[str]]:
+    """Return the values of ``_KEPT`` and ``_REGISTERED`` of the transactions, by id.
+
+    Also return the ids of those with a value in a column of ``_RARE``.
+    """
     ids = list({event.tracked.key for event in steps})
-    names = ("id", *_REGISTERED, *_KEPT)
+    names = ("id", _HAS_RARE, *_REGISTERED, *_KEPT)
     rows = bulk.select(connection, transactions, names, "id", ids) if ids else ()
-    end = 1 + len(_REGISTERED)
+    end = 2 + len(_REGISTERED)
     kept = {row[0]: _Kept(*row[end:]) for row in rows}
-    return kept, {row[0]: _Registered(*row[1:end]) for row in rows}
+    registered = {row[0]: _Registered(*row[2:end]) for row in rows}
+    return kept, registered, {row[0] for row in rows if row[1]}
 
 
 def _with_registration(
@@ -240,15 +264,17 @@ def _count_denied(
         counts.count_changes(connection, source, some)
 
 
-def _move(connection: Connection, steps: Sequence[Event], kept: Sequence[_Kept]) -> set[str]:
+def _move(
+    connection: Connection, steps: Sequence[Event], kept: Sequence[_Kept], unusual: set[str]
+) -> set[str]:
     """Update transactions; return the ids of those that have another version."""
     moves = _moves(steps, kept)
     with connection.begin_nested() as savepoint:
-        if _update(connection, moves) == len(moves):
+        if _update(connection, moves, unusual) == len(moves):
             return set()
         savepoint.rollback()
     # Some transactions have another version: find out which, one by one. It is rare.
-    return {move.id for move in moves if not _update(connection, [move])}
+    return {move.id for move in moves if not _update(connection, [move], unusual)}
 
 
 def _moves(steps: Sequence[Event], kept: Sequence[_Kept]) -> list[_Move]:
@@ -262,17 +288,28 @@ def _moves(steps: Sequence[Event], kept: Sequence[_Kept]) -> list[_Move]:
     return [_Move(firsts[key], *last) for key, last in lasts.items()]
 
 
-def _update(connection: Connection, moves: Sequence[_Move]) -> int:
-    """Update the transactions with the expected version, and return their number."""
+def _update(connection: Connection, moves: Sequence[_Move], unusual: set[str]) -> int:
+    """Update the transactions with the expected version, and return their number.
+
+    Args:
+        connection: Inside a database transaction.
+        moves: The transitions.
+        unusual: The transactions with a value in a column of ``_RARE`` before them.
+    """
     now = time.time()
-    staying = [(*move.values, now, *move.where) for move in moves if not move.ends_or_begins]
-    others = [
-        (*move.values, now, now if move.last.tracked.final else None, *move.where)
-        for move in moves
-        if move.ends_or_begins
-    ]
-    count = bulk.update(connection, transactions, _SET, _WHERE, staying)
-    return count + bulk.update(connection, transactions, (*_SET, "ended_at"), _WHERE, others)
+    rows: dict[bulk.Names, list[tuple[object, ...]]] = {}
+    for move in moves:
+        names, values = _SET, move.values
+        if move.id not in unusual and _rare(values) == _NULLS:
+            names, values = _USUAL, _usual(values)
+        if move.ends_or_begins:
+            names = (*names, "ended_at")
+            values = (*values, now if move.last.tracked.final else None)
+        rows.setdefault(names, []).append((*values, now, *move.where))
+    return sum(
+        bulk.update(connection, transactions, (*names, "updated_at"), _WHERE, some)
+        for names, some in rows.items()
+    )
 
 
 def _count_on(connection: Connection, more: int) -> int:
