@@ -27,6 +27,7 @@ PIECE_BYTES: Final = 256 * 2**10
 
 _BRACKETS = b"[]{}"
 _NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{},"'))
 _ALIKE = bytes.maketrans(b"{}", b"[]")
 _CLOSERS = bytes.maketrans(b"[{", b"]}")
 # In a piece, the key of the value that continues the open value of an object. It is random, so
@@ -131,58 +132,64 @@ class _Pieces:
 
         A piece ends at the last comma between two values in a block, or at the end of the text.
         """
-        parts, end = self._split()
+        block, end = self._next_block()
+        # Without all other bytes, nearly every part is empty: splitting creates no object for it.
+        parts = block.translate(None, _NOT_STRUCTURE).split(b'"')
         is_last = end == len(self.text)
         first = 0 if self._string_bytes is None else 1
+        strings = (len(parts) - first) // 2  # that begin in the block
+        if self._strings + strings > self.limits.max_strings:
+            self._refuse()
         cut = None if is_last else _last_comma(parts, first)
         if cut is not None:
             number, comma = cut
-            end -= sum(map(len, parts[number:])) + len(parts) - 1 - number - comma
+            index = _index(block, parts, number)
+            block, end = block[:index], end - (len(block) - index)
             parts = [*parts[:number], parts[number][:comma]]
+            strings = (len(parts) - first) // 2
         structure = b"".join(parts[first::2])
-        strings = (len(parts) - first) // 2  # that begin in the block
         self._strings += strings
-        self._check_lengths(parts, first)
+        self._check_lengths(block, first, len(parts))
         self._count(structure)
         self._open_now = self._open_after(structure)
         self._at = end
         if cut is None and not is_last:
-            self._check_gap(structure, strings)
+            self._check_gap(b"".join(block.split(b'"')[first::2]), strings)
         else:
             self._parse_piece(is_last)
         return is_last
 
-    def _split(self) -> tuple[list[bytes], int]:
-        """Split the next block at its quotes.
-
-        Returns:
-            The parts, which are alternately inside and outside of strings, and the block's end.
-        """
+    def _next_block(self) -> tuple[bytes, int]:
+        """Return the next block, in which all quotes begin or end a string, and its end."""
         block = self.text[self._at : self._at + PIECE_BYTES]
         end = self._at + len(block)
+        if b"\\" not in block:
+            return block, end
         if (len(block) - len(block.rstrip(b"\\"))) % 2 and end < len(self.text):
             # The next block must not begin inside an escape.
             block, end = block + self.text[end : end + 1], end + 1
         # An escaped quote does not end a string. The replacements keep all indexes valid.
-        plain = block.replace(rb"\\", b"__").replace(rb"\"", b"__")
-        quotes = plain.count(b'"')
-        if self._strings + (quotes + (self._string_bytes is None)) // 2 > self.limits.max_strings:
-            self._refuse()
-        return plain.split(b'"'), end
+        return block.replace(rb"\\", b"__").replace(rb"\"", b"__"), end
 
-    def _check_lengths(self, parts: list[bytes], first: int) -> None:
-        """Check the lengths of the strings in a block; the last one can go on after it."""
+    def _check_lengths(self, block: bytes, first: int, parts: int) -> None:
+        """Check the lengths of the strings in a block; the last one can go on after it.
+
+        Args:
+            block: The block.
+            first: 1 if the block begins inside a string, otherwise 0.
+            parts: Number of parts that the quotes split the block into.
+        """
         limit = self.limits.max_string_bytes
-        continued = len(parts[0]) + (self._string_bytes or 0) if first else 0
-        longest = continued
+        continued = (self._string_bytes or 0) + (block.find(b'"') if parts > 1 else len(block))
+        longest = continued if first else 0
         if limit <= PIECE_BYTES:  # else a string that begins in the block is not too long yet
-            longest = max((continued, *map(len, parts[1 + first :: 2])))
+            longest = max((longest, *map(len, block.split(b'"')[1 + first :: 2])))
         if longest > limit:
             raise TooManyValuesError(f"a string must have at most {limit:,} bytes")
-        if (len(parts) - first) % 2:
+        if (parts - first) % 2:
             self._string_bytes = None
         else:
-            self._string_bytes = len(parts[-1]) if len(parts) > 1 else continued
+            self._string_bytes = len(block) - block.rfind(b'"') - 1 if parts > 1 else continued
 
     def _count(self, structure: bytes) -> None:
         self._containers += structure.count(b"[") + structure.count(b"{")
@@ -198,13 +205,17 @@ class _Pieces:
             f"{limits.max_strings:,} strings and {limits.max_values:,} values"
         )
 
-    def _check_gap(self, structure: bytes, strings: int) -> None:
+    def _check_gap(self, outside: bytes, strings: int) -> None:
         """Raise unless the piece, which has no comma yet, can be a part of a long string.
 
         Without a comma, each container is in the one before it, and has one key or one value.
+
+        Args:
+            outside: The bytes of the block that are outside of strings.
+            strings: Number of strings that begin in the block.
         """
-        self._gap_bytes += len(structure)
-        self._gap_values += strings + structure.count(b"[") + structure.count(b"{")
+        self._gap_bytes += len(outside)
+        self._gap_values += strings + outside.count(b"[") + outside.count(b"{")
         if self._gap_values > 2 * self.limits.max_depth + 2:
             raise NotJsonError("a comma must be between two values")
         if self._gap_bytes > self.limits.max_gap_bytes:
@@ -275,6 +286,14 @@ def _last_comma(parts: list[bytes], first: int) -> tuple[int, int] | None:
         if (comma := parts[number].rfind(b",")) >= 0:
             return number, comma
     return None
+
+
+def _index(block: bytes, parts: list[bytes], number: int) -> int:
+    """Return the index in a block of the last comma in one of its parts."""
+    end = len(block)
+    for _ in range(len(parts) - 1 - number):
+        end = block.rfind(b'"', 0, end)
+    return block.rfind(b",", 0, end)
 
 
 def _closed(brackets: bytes) -> bytes:
