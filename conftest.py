@@ -11,6 +11,9 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Of each random test, for `make test`.
+FEW_SEEDS = 3
+
 # Its limits of time for an example would make tests depend on how fast the machine is, and new
 # examples in each run would fail for a change that did not cause it.
 settings.register_profile(
@@ -29,6 +32,18 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with the mark ``seeds(10)`` with each seed below 10; most are ``full``."""
+    for mark in metafunc.definition.iter_markers("seeds"):
+        metafunc.parametrize(
+            "seed",
+            [
+                pytest.param(seed, marks=[] if seed < FEW_SEEDS else [pytest.mark.full])
+                for seed in range(*mark.args)
+            ],
+        )
 
 
 @pytest.hookimpl(wrapper=True)

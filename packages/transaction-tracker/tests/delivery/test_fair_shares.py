@@ -136,7 +136,11 @@ def p99(values: list[float]) -> float:
 
 @pytest.mark.parametrize(
     ("dead", "events", "same_host"),
-    [(63, 40, True), (63, 40, False), (MAX_ENDPOINTS - 1, 8, False)],
+    [
+        (63, 40, True),
+        (63, 40, False),
+        pytest.param(MAX_ENDPOINTS - 1, 8, False, marks=pytest.mark.full),
+    ],
 )
 def test_hanging_endpoints_do_not_delay_a_responsive_endpoint(
     dead: int, events: int, same_host: bool
