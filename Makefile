@@ -5,13 +5,13 @@ VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 # One worker more than there are cores, because many tests wait for something.
 PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
-# What needs a browser, an anvil node, a C compiler, a PostgreSQL server, a package index or Ray, and most of the time:
-# for test-all.
-HEAVY := anvil or browser or native or packages or postgres or ray
-# What says the same on each CPython: for the first one of test-all.
-ONCE := browser or once
+# What needs a browser, an anvil node, a C compiler, a PostgreSQL server, a package index or Ray, and most of the time,
+# or repeats what another test says with one more number: for test-all.
+HEAVY := anvil or browser or full or native or packages or postgres or ray
+# What says the same on each CPython, or repeats: for the first one of test-all.
+ONCE := browser or full or once
 # Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
-FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6 TRACKER_TAKEOVERS=2 TRACKER_API_EXAMPLES=1 BEAMISH_CLUSTER_SEEDS=8
+FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=3 TRACKER_KILLS=4 TRACKER_TAKEOVERS=2 TRACKER_API_EXAMPLES=1 BEAMISH_CLUSTER_SEEDS=3 BEAMISH_TERMS=1000
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100 TAKEOVERS=20
 LIVES ?= 1600
 KILLS ?= 1000

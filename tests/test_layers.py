@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from .imports import found_in, imports
+
 pytestmark = pytest.mark.once
 
 PACKAGES = Path(__file__).parent.parent / "packages"
@@ -97,7 +99,7 @@ def layer(package: str, name: str) -> int:
 def imported(package: str, path: Path) -> set[str]:
     """List the rooms of ``package`` that the module at ``path`` imports, for typing too."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in imports(path):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             parts = node.module.split(".")
             if parts[0] == package:
@@ -124,7 +126,7 @@ def imported_modules(package: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for name, path in known.items():
         found[name] = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in imports(path):
             if isinstance(node, ast.ImportFrom) and node.module in known:
                 inner = {f"{node.module}.{alias.name}" for alias in node.names}
                 found[name] |= inner & known.keys() or {node.module}
@@ -152,7 +154,7 @@ def circles(imports: dict[str, set[str]]) -> list[str]:
 def imported_tops(path: Path) -> set[str]:
     """List the packages that the module at ``path`` imports, for typing too."""
     tops: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in imports(path):
         if isinstance(node, ast.ImportFrom):
             tops.add((node.module or "").split(".")[0])
         elif isinstance(node, ast.Import):
@@ -177,6 +179,24 @@ def test_no_module_imports_from_a_layer_below_its_own(package: str) -> None:
 @pytest.mark.parametrize("package", LAYERS)
 def test_no_module_imports_itself_through_others(package: str) -> None:
     assert circles(imported_modules(package)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import a",
+        "def f():\n    from a import b",
+        "class C:\n    def f(self):\n        import a",
+        "if x:\n    pass\nelif y:\n    pass\nelse:\n    import a",
+        "try:\n    pass\nexcept E:\n    import a",
+        "try:\n    pass\nfinally:\n    import a",
+        "for x in y:\n    pass\nelse:\n    import a",
+        "async def f():\n    async with x:\n        import a",
+        "match x:\n    case 1:\n        import a",
+    ],
+)
+def test_import_is_found(source: str) -> None:
+    assert len(list(found_in(source))) == 1
 
 
 def test_circle_of_imports_is_found() -> None:

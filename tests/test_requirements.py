@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from .imports import imports
+
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parent.parent
@@ -38,9 +40,9 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def imported(source: str) -> Iterator[str]:
-    """Yield the names of the modules that a program imports, up to the first dot."""
-    for node in ast.walk(ast.parse(source)):
+def imported(path: Path) -> Iterator[str]:
+    """Yield the names of the modules that a module imports, up to the first dot."""
+    for node in imports(path):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -55,7 +57,7 @@ def missing() -> Iterator[str]:
         if name.startswith(PEERS):
             continue
         allowed = locked | cluster if name.startswith(IN_CLUSTER) else locked
-        for module in sorted(set(imported(path.read_text())) - OWN - sys.stdlib_module_names):
+        for module in sorted(set(imported(path)) - OWN - sys.stdlib_module_names):
             brought = {normalized(each) for each in known.get(module, [module])}
             if not brought & allowed:
                 yield f"{name} imports {module}"

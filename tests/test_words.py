@@ -39,7 +39,12 @@ WORDS = {
     "behaviour of a thing",
     r"\b_?(?:LONGEST|SHORTEST|MOST|LEAST|LARGEST|FEWEST|LOWEST)_[A-Z_]+": "MAX_x_… or MIN_x_…",
 }
-PATTERNS = [(re.compile(word.replace(" ", "[ \n]")), plain) for word, plain in WORDS.items()]
+# Without the ``\b`` in front, `re` looks for the first letters ten times as fast.
+_EDGE = r"\b"
+PATTERNS = [
+    (re.compile(word.removeprefix(_EDGE).replace(" ", "[ \n]")), word.startswith(_EDGE), plain)
+    for word, plain in WORDS.items()
+]
 
 # In JavaScript, the keyword ``else`` can follow a statement on the same line.
 JS_ELSE = re.compile(r"(;\s+)else\b")
@@ -54,8 +59,10 @@ def findings(text: str) -> Iterator[tuple[int, str]]:
     prose = BREAK.sub("\n", text)
     # The name of a test is prose too: repeat it with spaces, on the same line.
     prose = NAME.sub(lambda match: match.group() + " " + match.group(1).replace("_", " "), prose)
-    for pattern, plain in PATTERNS:
+    for pattern, is_word, plain in PATTERNS:
         for match in pattern.finditer(prose):
+            if is_word and re.match(r"\w", prose[max(match.start() - 1, 0) : match.start()]):
+                continue
             found = " ".join(match.group().split())
             yield prose.count("\n", 0, match.end()) + 1, f"{found!r}: write {plain}"
 
@@ -113,6 +120,7 @@ def test_word_of_the_list_is_found(text: str) -> None:
         "x = 1 if y else 2\nfor a in b:\n    pass\nelse:\n    pass",
         "def test_result_is_kept(): ...",
         "MAX_DELAY_SECONDS = 3",
+        "# The part is forborne, renewed and Canewood; the_longest_LONGEST_X = 1",
     ],
 )
 def test_plain_text_passes(text: str) -> None:

@@ -5,13 +5,14 @@ import time
 
 import pytest
 
-from beamish.testing import simulate
 from transaction_tracker.awake import (
     MAX_GAP_SECONDS,
     AwakeClock,
     AwakeTimer,
     awake_timeout,
 )
+
+from .simulated import simulate
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 60.0, 60.5])

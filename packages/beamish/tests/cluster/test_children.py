@@ -70,7 +70,7 @@ def test_second_start_raises_the_running_pid() -> None:
     in_bank(body)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.seeds(5)
 def test_concurrent_starts_of_a_name_succeed_once(seed: int) -> None:
     async def main(cluster: SimulatedCluster) -> None:
         async with bank(cluster):

@@ -53,7 +53,7 @@ async def move(cluster: SimulatedCluster, joined: Cluster) -> None:
 # -- The state that the next process gets
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.seeds(10)
 def test_state_moves_in_a_drain(seed: int) -> None:
     async def body(cluster: SimulatedCluster, joined: Cluster) -> None:
         keys = [f"key-{number}" for number in range(120)]

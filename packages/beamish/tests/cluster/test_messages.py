@@ -148,7 +148,7 @@ def test_host_calls_a_process_of_another_host() -> None:
     in_bank(body)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.seeds(10)
 def test_messages_of_one_program_to_one_process_keep_their_order(seed: int) -> None:
     async def body() -> None:
         pid = await Account.open("a")
@@ -198,7 +198,7 @@ def test_server_sends_to_a_process_of_the_program() -> None:
     in_bank(body)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.seeds(5)
 def test_message_sent_before_a_reply_arrives_before_it(seed: int) -> None:
     async def body() -> None:
         pid = await Account.open("a")
@@ -211,7 +211,7 @@ def test_message_sent_before_a_reply_arrives_before_it(seed: int) -> None:
     in_bank(body, seed)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.seeds(10)
 def test_messages_of_a_server_keep_their_own_order(seed: int) -> None:
     async def body() -> None:
         pid = await Account.open("a")

@@ -3,17 +3,20 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
+from beamish.__main__ import main
 from beamish.cluster._store.postgresql import PostgresStore
 from beamish.cluster._store.protocol import Child, Name
 
 from . import postgres
 
 LONG = 1000.0
+
+Status = Callable[[str, str], "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,21 @@ def status(*arguments: str, store: str = "") -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
     )
+
+
+@pytest.fixture
+def status_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Status:
+    """The command in this process, for what it refuses before it asks a server: that is fast."""
+
+    def run(name: str, store: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setenv("BEAMISH_CLUSTER_STORE", store)
+        arguments = ["cluster", "status", name]
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), *shown)
+
+    return run
 
 
 @pytest.mark.postgres
@@ -93,8 +111,10 @@ def test_store_that_does_not_answer_is_an_error() -> None:
         ("host=x password=secret dbname", "cannot parse"),
     ],
 )
-def test_store_that_is_not_a_connection_string_is_an_error(store: str, shown: str) -> None:
-    done = status("bank", store=store)
+def test_store_that_is_not_a_connection_string_is_an_error(
+    store: str, shown: str, status_here: Status
+) -> None:
+    done = status_here("bank", store)
 
     assert done.returncode == 2
     assert done.stderr.startswith("error: the store of a cluster must be a connection string")
@@ -103,8 +123,8 @@ def test_store_that_is_not_a_connection_string_is_an_error(store: str, shown: st
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 101])
-def test_name_that_no_cluster_can_have_is_an_error(name: str) -> None:
-    done = status(name, store="postgresql://user@127.0.0.1:1/x")
+def test_name_that_no_cluster_can_have_is_an_error(name: str, status_here: Status) -> None:
+    done = status_here(name, "postgresql://user@127.0.0.1:1/x")
 
     assert done.returncode == 2
     assert "1 to 100 printable characters" in done.stderr

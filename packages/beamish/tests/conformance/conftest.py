@@ -20,12 +20,56 @@ SWITCHING = {
     "test_every_way_to_call",
     "test_gen_server_fail",
 }
+# A call of theirs is rare, or not their subject: what they say without direct calls is only checked
+# by `make test-all`.
+RARELY_CALLING = {
+    "test_blocks_across_tasks",
+    "test_cancelled_starts",
+    "test_child_spec",
+    "test_debug_stuck",
+    "test_debug_trace",
+    "test_dynamic_supervisor_masses",
+    "test_freeze_heap",
+    "test_gen_server_cast_and_info",
+    "test_gen_server_class",
+    "test_gen_server_failed_start",
+    "test_gen_server_stop",
+    "test_gen_server_typos",
+    "test_known_failures_supervision",
+    "test_many_in_a_turn",
+    "test_names",
+    "test_partition_keys",
+    "test_process_attach",
+    "test_process_fairness",
+    "test_process_monitors",
+    "test_process_other_loop",
+    "test_process_receive",
+    "test_process_selective_receive",
+    "test_process_send",
+    "test_process_spawn",
+    "test_process_timers",
+    "test_program_exits",
+    "test_registry_meta_and_lock",
+    "test_registry_start",
+    "test_regressions_programs",
+    "test_run",
+    "test_task_async",
+    "test_task_await_many",
+    "test_task_ending",
+    "test_task_stream",
+    "test_task_stream_input",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if Path(metafunc.module.__file__ or "").stem not in SWITCHING:
-        ids = [pytest.HIDDEN_PARAM, "queued"]
-        metafunc.parametrize("direct_calls", [True, False], ids=ids, indirect=True)
+    module = Path(metafunc.module.__file__ or "").stem
+    if module not in SWITCHING:
+        marks = [pytest.mark.full] if module in RARELY_CALLING else []
+        modes = [
+            pytest.param(True, id=pytest.HIDDEN_PARAM),
+            pytest.param(False, id="queued", marks=marks),
+        ]
+        metafunc.parametrize("direct_calls", modes, indirect=True)
 
 
 @pytest.fixture(autouse=True)

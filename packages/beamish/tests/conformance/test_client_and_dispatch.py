@@ -8,6 +8,7 @@ events and what its code saw.
 """
 
 import asyncio
+import itertools
 import re
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
@@ -441,14 +442,13 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Any:
     telemetry.detach("seen")
 
 
-@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 @pytest.mark.parametrize("method", METHODS)
-async def test_client_function_does_what_the_reference_does(method: str, state: Any) -> None:
-    for named in (False, True):
+async def test_client_function_does_what_the_reference_does(method: str) -> None:
+    for state, named in itertools.product(STATES, (False, True)):
         client = await observed(by_client, METHODS[method], state, named)
         reference = await observed(by_reference, METHODS[method], state, named)
 
-        assert client == reference
+        assert client == reference, (state.__name__, named)
 
 
 @pytest.mark.parametrize("way", [by_client, by_reference])

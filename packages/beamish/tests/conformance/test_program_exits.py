@@ -181,13 +181,18 @@ class Blocking(Shop):
 """
 
 
-def loops() -> list[str]:
-    """The event loops that the programs of these tests run on."""
-    return ["None", "__import__('uvloop').new_event_loop"]
+# The event loops that the programs of these tests run on.
+LOOP, UVLOOP = "None", "__import__('uvloop').new_event_loop"
+# Either signal is handled in the same way, so only one of them is sent to each kind of program.
+WAYS = [
+    pytest.param(LOOP, signal.SIGINT, id="asyncio-SIGINT"),
+    pytest.param(UVLOOP, signal.SIGTERM, id="uvloop-SIGTERM"),
+    pytest.param(LOOP, signal.SIGTERM, id="asyncio-SIGTERM", marks=pytest.mark.full),
+    pytest.param(UVLOOP, signal.SIGINT, id="uvloop-SIGINT", marks=pytest.mark.full),
+]
 
 
-@pytest.mark.parametrize("loop", loops(), ids=["asyncio", "uvloop"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("loop", "number"), WAYS)
 @pytest.mark.parametrize("definition", ["def", "async def"])
 def test_second_signal_interrupts_a_callback_that_blocks_the_loop(
     definition: str, number: signal.Signals, loop: str
@@ -268,8 +273,7 @@ BLOCKERS = {
 }
 
 
-@pytest.mark.parametrize("loop", loops(), ids=["asyncio", "uvloop"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("loop", "number"), WAYS)
 @pytest.mark.parametrize(
     "main", ["Terminating()", "Lingering()", "Preparing()", "Stopping()", "cleaning()"]
 )

@@ -1,5 +1,6 @@
 """The external term format against ``term_to_binary`` of a real BEAM, 10,000 terms each way."""
 
+import os
 import random
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from .terms import random_term
 pytestmark = [pytest.mark.elixir, pytest.mark.slow]
 
 SCRIPT = Path(__file__).parent / "echo_terms.escript"
-TERMS = 10_000
+TERMS = int(os.environ.get("BEAMISH_TERMS", "10000"))
 
 
 class Beam:

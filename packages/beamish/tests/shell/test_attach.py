@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from beamish import GenServer, Pid, Registry, Supervisor, call, process
+from beamish.__main__ import main
 from beamish.observer import Observer
 from beamish.shell import attach
 from beamish.shell.attach import TOKEN_VARIABLE, AttachError, Remote, is_address, meant
@@ -204,12 +205,23 @@ async def test_refusals_of_the_observer_are_one_line(program: Path, command: Run
     ],
 )
 @pytest.mark.parametrize("name", ["tree", "top"])
-async def test_wrong_address_is_one_line(command: Run, target: str, said: str, name: str) -> None:
-    ran = await command(name, target)
+def test_wrong_address_is_one_line(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    target: str,
+    said: str,
+    name: str,
+) -> None:
+    monkeypatch.chdir(folder)
 
-    assert ran.status == 2
-    assert said in ran.err
-    assert len(ran.err.splitlines()) == 1
+    with pytest.raises(SystemExit) as ended:
+        main([name, target])
+
+    err = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in err
+    assert len(err.splitlines()) == 1
 
 
 async def test_program_that_does_not_run_is_one_line(command: Run, tmp_path: Path) -> None:

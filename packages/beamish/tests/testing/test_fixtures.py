@@ -50,6 +50,7 @@ class Suite:
         self.header = HEADER + header
         scope = "asyncio_default_fixture_loop_scope=function"
         # Without its pytest plugin, Hypothesis is imported where it is used: most runs are faster.
+        # So they are without that of schemathesis, and with tracebacks that need no syntax tree.
         known = [] if "no:asyncio" in options else ["-o", scope]
         self.options = [
             *options,
@@ -58,9 +59,11 @@ class Suite:
             "no:cacheprovider",
             "-W",
             "error",
-            "--tb=short",
+            "--tb=native",
             "-p",
             "no:hypothesispytest",
+            "-p",
+            "no:schemathesis",
         ]
 
     def run(self, text: str, *options: str) -> pytest.RunResult:

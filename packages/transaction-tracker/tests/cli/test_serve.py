@@ -18,7 +18,9 @@ from .forked import start
 from .program import SECONDS, serving
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)]
+)
 async def test_service_runs_until_a_signal(node: DevelopmentNode, number: signal.Signals) -> None:
     async with serving("--rpc", node.url, fresh=True) as (process, fact):
         assert fact["level"] == "info"

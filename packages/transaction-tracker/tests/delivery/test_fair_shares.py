@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from beamish import GenServer, Pid, Supervisor, process
-from beamish.testing import settle, simulate
+from beamish.testing import settle
 from transaction_tracker.delivery import (
     OUTBOX,
     DeliveryContext,
@@ -26,6 +26,7 @@ from transaction_tracker.net import HttpResponse, NoAnswerError
 from transaction_tracker.store import STORE, OpenTransactions, Store
 
 from ..databases import SOURCE  # noqa: TID252
+from ..simulated import simulate  # noqa: TID252
 from ..world.clock import virtual_clock  # noqa: TID252
 from .conftest import wake_all
 from .support import happens
@@ -135,7 +136,11 @@ def p99(values: list[float]) -> float:
 
 @pytest.mark.parametrize(
     ("dead", "events", "same_host"),
-    [(63, 40, True), (63, 40, False), (MAX_ENDPOINTS - 1, 8, False)],
+    [
+        (63, 40, True),
+        (63, 40, False),
+        pytest.param(MAX_ENDPOINTS - 1, 8, False, marks=pytest.mark.full),
+    ],
 )
 def test_hanging_endpoints_do_not_delay_a_responsive_endpoint(
     dead: int, events: int, same_host: bool

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from beamish import IGNORE, Application, ChildSpec, DynamicSupervisor, GenServer, Registry
-from beamish.testing import simulate
 from transaction_tracker.domain import InvalidTransactionError, Policy, Reported, Tracked
 from transaction_tracker.follower import FollowerStatus, Poller
 from transaction_tracker.sources.polled import FeedLostError, LookUpResult, Page, PollingPolicy
@@ -25,6 +24,7 @@ from transaction_tracker.tracker import (
     via,
 )
 
+from ..simulated import simulate  # noqa: TID252
 from ..world.clock import virtual_clock  # noqa: TID252 - the clock of all tests
 
 PATIENCE = 50.0

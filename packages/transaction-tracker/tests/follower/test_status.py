@@ -7,13 +7,14 @@ import time
 import pytest
 
 from beamish import GenServer
-from beamish.testing import simulate
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.follower.status import MAX_FAULT_CHARACTERS, FollowerStatus
 from transaction_tracker.follower.undoing import UndoCheck
 from transaction_tracker.follower.verdict import Verdict, limit_seconds
 from transaction_tracker.follower.watchdog import REPEAT_SECONDS, Reports, Watchdog
 from transaction_tracker.sources import MalformedError
+
+from ..simulated import simulate  # noqa: TID252
 
 BLOCK_TIME = 12.0
 LIMIT = 60.0

@@ -12,7 +12,6 @@ from unittest import mock
 
 import orjson
 
-from beamish.testing import simulate
 from transaction_tracker import (
     ProviderSettings,
     Settings,
@@ -26,6 +25,7 @@ from txtrack_devnode.faults import FrozenHead, Hang
 from txtrack_devnode.request_handler import Response
 
 from ..lives.world import SimulatedNode, network, simulated_clock  # noqa: TID252
+from ..simulated import simulate  # noqa: TID252
 
 BLOCK_SECONDS = 12.0
 LIMIT = 60.0

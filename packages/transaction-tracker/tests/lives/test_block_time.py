@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from beamish import process
-from beamish.testing import simulate
 from transaction_tracker.providers import HeadHint
 from transaction_tracker.tracker import FOLLOWER
 
+from ..simulated import simulate  # noqa: TID252
 from .life import Life
 from .world import network, simulated_clock
 

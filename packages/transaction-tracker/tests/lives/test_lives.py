@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from beamish.testing import simulate
-
 from ..figures import FIGURES, Record  # noqa: TID252
+from ..simulated import simulate  # noqa: TID252
 from .ingredients import draw
 from .life import Life
 from .world import network, simulated_clock

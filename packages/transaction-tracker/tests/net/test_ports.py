@@ -55,16 +55,16 @@ def numbers(section: type[BaseModel], prefix: str = "") -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("text", ["8_0", "+80", " 80", "inf", "1e3", "٨٠"])
 @pytest.mark.parametrize("option", [*numbers(Configuration), "source.confirmations"])
 def test_number_in_a_variable_with_other_characters_is_refused(
-    monkeypatch: pytest.MonkeyPatch, option: str, text: str
+    monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     monkeypatch.setenv("TXTRACK_PROVIDERS__0__URL", "http://node.example")
-    monkeypatch.setenv("TXTRACK_" + option.replace(".", "__").upper(), text)
+    for text in ("8_0", "+80", " 80", "inf", "1e3", "٨٠"):
+        monkeypatch.setenv("TXTRACK_" + option.replace(".", "__").upper(), text)
 
-    with pytest.raises(ConfigurationError, match=option.replace(".", r"\.")):
-        load()
+        with pytest.raises(ConfigurationError, match=option.replace(".", r"\.")):
+            load()
 
 
 def test_transaction_type_with_other_characters_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

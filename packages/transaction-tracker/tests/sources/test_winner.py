@@ -49,16 +49,16 @@ def winners(rpc: FakeRpc) -> Winners:
 
 
 @pytest.mark.parametrize("height", [0, 1, 2, 17, 18, 19, 300, 1_000])
-@pytest.mark.parametrize("place", [0, 1, 2, 16, 17, 18, 19, 288, 289, 290, 999, 1_000])
-async def test_block_that_used_the_nonce_is_found(height: int, place: int) -> None:
-    if place > height:
-        return
-    rpc = FakeRpc(account(*sorted((0, 0, 0, place, height))))
+async def test_block_that_used_the_nonce_is_found(height: int) -> None:
+    for place in (0, 1, 2, 16, 17, 18, 19, 288, 289, 290, 999, 1_000):
+        if place > height:
+            return
+        rpc = FakeRpc(account(*sorted((0, 0, 0, place, height))))
 
-    block = await winners(rpc).find(SLOT, height)
+        block = await winners(rpc).find(SLOT, height)
 
-    assert block is not None
-    assert (block.link.number, block.slots[SLOT]) == (place, tx_hash(3))
+        assert block is not None
+        assert (block.link.number, block.slots[SLOT]) == (place, tx_hash(3))
 
 
 async def test_a_hundred_million_blocks_take_eight_requests_and_one_for_the_block() -> None:

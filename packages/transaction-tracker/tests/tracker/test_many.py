@@ -52,7 +52,7 @@ async def requests_per_block(settings: Settings, tracked: int) -> float:
     return requests / BLOCKS
 
 
-@pytest.mark.parametrize("tracked", [200, 2_000])
+@pytest.mark.parametrize("tracked", [200, 500, pytest.param(2_000, marks=pytest.mark.full)])
 async def test_requests_per_block_do_not_depend_on_the_number_tracked(
     settings: Settings, tracked: int
 ) -> None:
@@ -74,12 +74,13 @@ async def test_block_without_hits_costs_one_request(
 
 
 @pytest.mark.slow
-async def test_thousands_mined_in_one_block_are_confirmed(settings: Settings) -> None:
+@pytest.mark.parametrize("count", [300, pytest.param(2_000, marks=pytest.mark.full)])
+async def test_many_mined_in_one_block_are_confirmed(settings: Settings, count: int) -> None:
     async with DevelopmentNode(chain=Chain(accounts=2)) as node:
         settings = settings.replace(rpc_url=node.url)
         async with TransactionTrackerApplication(settings) as app:
             chain = node.chain
-            hashes = [chain.submit(*chain.accounts, 1).hash for _ in range(2_000)]
+            hashes = [chain.submit(*chain.accounts, 1).hash for _ in range(count)]
             await asyncio.gather(*(TransactionTracker.start(key) for key in hashes))
 
             chain.mine(3)

@@ -104,7 +104,7 @@ class Life:
         return {"failed" if mined.block.revert_reason(tx.hash) is not None else "confirmed"}
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.seeds(12)
 async def test_random_lives_end_in_states_that_the_chain_allows(
     settings: Settings, seed: int
 ) -> None:

@@ -48,7 +48,7 @@ def cost(addresses: int) -> float:
     return found[0]
 
 
-@pytest.mark.parametrize("addresses", [1, MANY])
+@pytest.mark.parametrize("addresses", [1, 2_000, pytest.param(MANY, marks=pytest.mark.full)])
 def test_watched_addresses_take_at_most_two_requests_per_block(addresses: int) -> None:
     without, found = cost(0), cost(addresses)
 

@@ -26,8 +26,15 @@ MAX_REQUESTS_PER_BLOCK = 4.1
 MAX_FOLLOWED_REQUESTS_PER_BLOCK = 3.1
 
 
-@pytest.mark.parametrize("providers", [1, 2])
-@pytest.mark.parametrize("is_known", [True, False], ids=["pending", "missing"])
+@pytest.mark.parametrize(
+    ("is_known", "providers"),
+    [
+        pytest.param(True, 2, id="pending-2"),
+        pytest.param(False, 1, id="missing-1"),
+        pytest.param(True, 1, id="pending-1", marks=pytest.mark.full),
+        pytest.param(False, 2, id="missing-2", marks=pytest.mark.full),
+    ],
+)
 def test_number_of_requests_does_not_depend_on_pending_transactions(
     providers: int, is_known: bool
 ) -> None:
@@ -52,10 +59,13 @@ def test_number_of_requests_does_not_depend_on_pending_transactions(
 @pytest.mark.parametrize(
     ("providers", "each", "confirmations"),
     [
-        *((providers, 1, confirmations) for providers in (1, 2, 3) for confirmations in (1, 12)),
+        (1, 1, 1),
+        (3, 1, 12),
         (2, 70, 3),
-        (2, 120, 3),
-        (2, 120, 1),
+        *(
+            pytest.param(*numbers, marks=pytest.mark.full)
+            for numbers in ((1, 1, 12), (2, 1, 1), (2, 1, 12), (3, 1, 1), (2, 120, 3), (2, 120, 1))
+        ),
     ],
 )
 def test_blocks_with_transactions_and_ends_take_one_request_per_other_provider(
@@ -67,7 +77,7 @@ def test_blocks_with_transactions_and_ends_take_one_request_per_other_provider(
     assert cost <= max(MAX_REQUESTS_PER_BLOCK, MAX_FOLLOWED_REQUESTS_PER_BLOCK + len(nodes) - 1)
 
 
-@pytest.mark.parametrize("providers", [1, 2, 3])
+@pytest.mark.parametrize("providers", [1, 3, pytest.param(2, marks=pytest.mark.full)])
 def test_blocks_with_replacements_take_one_request_per_other_provider(
     providers: int,
 ) -> None:
@@ -76,8 +86,15 @@ def test_blocks_with_replacements_take_one_request_per_other_provider(
     assert cost <= max(MAX_REQUESTS_PER_BLOCK, MAX_FOLLOWED_REQUESTS_PER_BLOCK + len(nodes) - 1)
 
 
-@pytest.mark.parametrize("providers", [1, 2])
-@pytest.mark.parametrize("is_known", [True, False], ids=["pending", "missing"])
+@pytest.mark.parametrize(
+    ("is_known", "providers"),
+    [
+        pytest.param(True, 2, id="pending-2"),
+        pytest.param(False, 1, id="missing-1"),
+        pytest.param(True, 1, id="pending-1", marks=pytest.mark.full),
+        pytest.param(False, 2, id="missing-2", marks=pytest.mark.full),
+    ],
+)
 def test_simultaneous_deadlines_stay_within_the_request_budget(
     providers: int, is_known: bool
 ) -> None:

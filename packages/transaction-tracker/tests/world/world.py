@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 
 from beamish import StartError
-from beamish.testing import simulate
 from transaction_tracker import (
     ProviderSettings,
     Settings,
@@ -23,6 +22,7 @@ from transaction_tracker import (
 from transaction_tracker.api.app import create_app
 from transaction_tracker.store import Store
 
+from ..simulated import simulate  # noqa: TID252
 from .chain import Chain, Json
 from .clock import now, virtual_clock
 from .node import Node, network

@@ -36,7 +36,7 @@ class Deaths:
         self.found[name] = round(seconds / 10) * 10, reason
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.seeds(5)
 def test_child_that_was_ordered_later_is_killed_later(seed: int) -> None:
     """The first look comes when the first has had its time; a second look for the others."""
 
@@ -61,7 +61,7 @@ def test_child_that_was_ordered_later_is_killed_later(seed: int) -> None:
     }
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.seeds(5)
 def test_each_child_has_its_own_shutdown(seed: int) -> None:
     lasting = {"short": 100.0, "long": 300.0, "brutal": "brutal_kill", "fits": 200.0}
     lingers = {"fits": 150.0}

@@ -79,10 +79,10 @@ def test_transaction_is_read_as_bitcoin_core_decodes_it() -> None:
     assert not found.replaceable
 
 
-@pytest.mark.parametrize("at", range(4, len(PAYMENT) - 4))
-def test_cut_off_transaction_is_malformed(at: int) -> None:
-    with pytest.raises(MalformedError):
-        read_transaction(PAYMENT[:at])
+def test_cut_off_transaction_is_malformed() -> None:
+    for at in range(4, len(PAYMENT) - 4):
+        with pytest.raises(MalformedError):
+            read_transaction(PAYMENT[:at])
 
 
 def test_transaction_with_more_bytes_is_malformed() -> None:
