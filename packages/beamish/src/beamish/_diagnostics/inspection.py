@@ -51,7 +51,7 @@ class ProcessInfo:
 
 def inspect(process: Process) -> ProcessInfo:
     """Return the facts about a live process."""
-    held = one_or_many.items(process.held)
+    held = process.names()
     registries = [pid for pid in (name.linked_to() for name in held) if pid is not None]
     watchers = [
         watcher for watcher in one_or_many.items(process.watchers) if isinstance(watcher, Monitor)

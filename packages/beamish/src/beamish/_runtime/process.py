@@ -91,6 +91,7 @@ class Process:
         "links",
         "monitors",
         "pid",
+        "registry",
         "reported",
         "runtime",
         "started_at",
@@ -106,6 +107,8 @@ class Process:
         self.lineage: tuple[Pid, ...] | None = None  # the ancestors of the processes it starts
         self.label: Any = None
         self.held: OneOrMany[HeldName] = None
+        # The table of the registry that has the process under its own name; see `names`.
+        self.registry: Any = None
         self.links: OneOrMany[Pid] = None
         self.monitors: OneOrMany[Monitor] = None
         self.watchers: OneOrMany[Watcher] = None
@@ -117,6 +120,10 @@ class Process:
         runtime.processes[self.pid] = None
 
     # -- What subclasses define
+
+    def names(self) -> tuple[HeldName, ...]:
+        """Return the names and registry entries that the process holds, the oldest first."""
+        return one_or_many.items(self.held)
 
     def deliver(self, message: Any) -> None:
         """Queue a message; never suspends."""
@@ -288,7 +295,7 @@ class Process:
             return
         pid._process = None
         del runtime.processes[pid]
-        held, self.held = one_or_many.items(self.held), None
+        held, self.held, self.registry = self.names(), None, None
         for name in held:
             try:
                 name.release(pid)

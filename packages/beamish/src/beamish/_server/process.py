@@ -46,7 +46,7 @@ from typing import Any
 from beamish import telemetry
 from beamish._runtime import eager, one_or_many, unwinding
 from beamish._runtime.one_or_many import OneOrMany
-from beamish._runtime.process import Process, SystemRequest
+from beamish._runtime.process import HeldName, Process, SystemRequest
 from beamish._runtime.runtime import Runtime
 from beamish._runtime.tasks import failure
 from beamish._runtime.timers import Timer
@@ -212,6 +212,14 @@ class ServerProcess(Process):
         """Remove a process that was not started, because its name is taken."""
         self.phase = "dead"
         self.unregister()
+
+    def names(self) -> tuple[HeldName, ...]:
+        """Return the names and registry entries that the process holds, the oldest first.
+
+        The entry of a server under its own name is made here: most are never asked for one.
+        """
+        held = super().names()
+        return held if self.registry is None else (self.registry.own_entry(self), *held)
 
     # -- Queueing messages
 

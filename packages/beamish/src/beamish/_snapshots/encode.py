@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 from beamish._diagnostics.brief import brief
-from beamish._runtime import one_or_many
 from beamish.pid import Pid
 from beamish.shell.table import shown
 
@@ -44,7 +43,7 @@ def text(value: Any) -> str:
 
 def named(process: Any) -> str:
     """Return the first name of a process, or its label, shortened; empty if it has neither."""
-    held = one_or_many.items(process.held)
+    held = process.names()
     if held:
         return shown(held[0].shown())
     return "" if process.label is None else shown(process.label)
