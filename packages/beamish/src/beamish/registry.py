@@ -15,7 +15,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, TypeAlias
 
 from beamish import _checks, process
-from beamish._registry.table import RegistryEntry, RegistryTable, find_table, find_unique
+from beamish._registry.table import RegistryTable, find_table, find_unique
+from beamish._runtime import one_or_many
 from beamish._runtime.process import Process
 from beamish._server.base import Server, behaviour
 from beamish._server.process import ServerProcess
@@ -257,10 +258,10 @@ class Registry(Server, trap_exit=True, shutdown=None):
         """
         table = find_table(registry)
         holder: Process | None = pid._process
-        held = () if holder is None else holder.names()
-        return [
-            entry.key for entry in held if isinstance(entry, RegistryEntry) and entry.table is table
-        ]
+        if holder is None:
+            return []
+        held = one_or_many.items(holder.held)
+        return [entry.shown(holder) for entry in held if table.is_of(entry)]
 
     @staticmethod
     def values(registry: str | Pid, key: Hashable, pid: Pid) -> list[Any]:

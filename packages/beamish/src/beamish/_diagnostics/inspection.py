@@ -51,7 +51,7 @@ class ProcessInfo:
 
 def inspect(process: Process) -> ProcessInfo:
     """Return the facts about a live process."""
-    held = process.names()
+    held = one_or_many.items(process.held)
     registries = [pid for pid in (name.linked_to() for name in held) if pid is not None]
     watchers = [
         watcher for watcher in one_or_many.items(process.watchers) if isinstance(watcher, Monitor)
@@ -61,7 +61,7 @@ def inspect(process: Process) -> ProcessInfo:
         label=process.label,
         class_name=process.class_name(),
         status=process.status(),
-        names=tuple(name.shown() for name in held),
+        names=tuple(name.shown(process) for name in held),
         links=tuple(dict.fromkeys((*one_or_many.items(process.links), *registries))),
         monitors=tuple(
             m.target for m in one_or_many.items(process.monitors) if m.target is not None

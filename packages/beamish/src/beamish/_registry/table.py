@@ -18,7 +18,7 @@ class RegistryEntry:
     """One process under one key; removed when the process dies.
 
     A server that a unique registry has under its own name, without a value, has none: its pid is
-    in the place of the entry, and the server holds the table. There can be a million.
+    in the place of the entry, and it holds the table. There can be a million.
     """
 
     __slots__ = ("key", "pid", "table", "value")
@@ -29,13 +29,13 @@ class RegistryEntry:
         self.pid = pid
         self.value = value
 
-    def release(self, pid: Pid) -> None:
+    def release(self, holder: Process) -> None:
         self.table.remove(self)
 
     def linked_to(self) -> Pid:
         return self.table.owner
 
-    def shown(self) -> Hashable:
+    def shown(self, holder: Process) -> Hashable:
         return self.key
 
 
@@ -108,15 +108,25 @@ class RegistryTable:
         if key in self.entries:
             return False
         self.entries[key] = pid
-        holder.registry = self
+        holder.held = self if holder.held is None else one_or_many.add(holder.held, self)
         self.count += 1
         if self.listeners:
             self._tell(Registered(self.name, key, pid, None))
         return True
 
-    def own_entry(self, holder: Any) -> RegistryEntry:
-        """Return the entry of a server under its own name."""
-        return RegistryEntry(self, holder.name.name[1], holder.pid, None)
+    # -- As the name that a server holds, which is registered under its own name
+
+    def release(self, holder: Any) -> None:
+        del self.entries[self.shown(holder)]
+        self.count -= 1
+
+    def linked_to(self) -> Pid:
+        return self.owner
+
+    def shown(self, holder: Any) -> Hashable:
+        return holder.name.name[1]  # type: ignore[no-any-return]
+
+    # -- Changes of entries
 
     def set_value(self, entry: RegistryEntry, value: Any) -> None:
         """Set the value of an entry of a live process in a unique registry."""
@@ -124,13 +134,14 @@ class RegistryTable:
         if self.entries.get(entry.key) is entry.pid:
             holder: Process = entry.pid._process
             self.entries[entry.key] = entry
-            holder.registry = None
-            holder.held = one_or_many.add(holder.held, entry)
+            holder.held = one_or_many.add(one_or_many.remove(holder.held, self), entry)
 
     def drop(self, entries: Sequence[RegistryEntry]) -> None:
         """Remove entries of one live process under one key, and notify the listeners."""
         for entry in entries:
-            self._release(entry.pid._process, entry)
+            holder: Process = entry.pid._process
+            is_own = self.entries[entry.key] is entry.pid
+            holder.held = one_or_many.remove(holder.held, self if is_own else entry)
             self.remove(entry)
         if entries and self.listeners:
             self._tell(Unregistered(self.name, entries[0].key, entries[0].pid))
@@ -172,16 +183,13 @@ class RegistryTable:
         return holders
 
     def _take_from(self, holder: Process) -> None:
-        for held in holder.names():
-            if isinstance(held, RegistryEntry) and held.table is self:
-                self._release(holder, held)
+        for held in one_or_many.items(holder.held):
+            if self.is_of(held):
+                holder.held = one_or_many.remove(holder.held, held)
 
-    def _release(self, holder: Process, entry: RegistryEntry) -> None:
-        """Remove ``entry`` from its process, but not from the table."""
-        if self.entries.get(entry.key) is entry.pid:
-            holder.registry = None
-        else:
-            holder.held = one_or_many.remove(holder.held, entry)
+    def is_of(self, held: object) -> bool:
+        """Return whether a name that a process holds is an entry of this registry."""
+        return held is self or (isinstance(held, RegistryEntry) and held.table is self)
 
 
 def find_table(registry: str | Pid) -> RegistryTable:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from beamish._diagnostics.brief import brief
+from beamish._runtime import one_or_many
 from beamish.pid import Pid
 from beamish.shell.table import shown
 
@@ -43,7 +44,7 @@ def text(value: Any) -> str:
 
 def named(process: Any) -> str:
     """Return the first name of a process, or its label, shortened; empty if it has neither."""
-    held = process.names()
+    held = one_or_many.items(process.held)
     if held:
-        return shown(held[0].shown())
+        return shown(held[0].shown(process))
     return "" if process.label is None else shown(process.label)

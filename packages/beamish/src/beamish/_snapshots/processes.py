@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from beamish._registry.table import RegistryEntry
+from beamish._runtime import one_or_many
 from beamish._runtime.process import HeldName
 from beamish._runtime.runtime import running
 from beamish._snapshots.busy import BusyTimes
@@ -199,13 +199,13 @@ class _Search:
             return True
         if self._can_be_pid and self._wanted in f"#pid<0.{process.pid.serial}.0>":
             return True
-        if any(map(self._in_name, process.names())):
+        if any(self._in_name(held, process) for held in one_or_many.items(process.held)):
             return True
         return process.label is not None and self._wanted in text(process.label).lower()
 
-    def _in_name(self, held: HeldName) -> bool:
-        name = held.shown()
-        if isinstance(name, str) or not isinstance(held, RegistryEntry):
+    def _in_name(self, held: HeldName, holder: Any) -> bool:
+        name = held.shown(holder)
+        if isinstance(name, str) or held.linked_to() is None:  # the latter can be unhashable
             return self._wanted in text(name).lower()
         found = self._before.get(name)
         if found is None:
