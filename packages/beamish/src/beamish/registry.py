@@ -229,9 +229,9 @@ class Registry(Server, trap_exit=True, shutdown=None):
         table = find_table(registry)
         if table.unique:
             entry = table.entries.get(key)
-            if entry.__class__ is Pid:
-                return [(entry, None)]
-            return [] if entry is None else [(entry.pid, entry.value)]
+            if entry is None:
+                return []
+            return [(entry, None) if entry.__class__ is Pid else (entry.pid, entry.value)]
         return [(entry.pid, entry.value) for entry in table.at(key)]
 
     @staticmethod
