@@ -8,7 +8,6 @@ takes the first step at once and the second when the code has returned.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -113,7 +112,7 @@ class Process:
         self.trap_exit: bool = False
         self.reported: bool = False  # whether its crash is logged
         self.handled: int = 0
-        self.started_at: float = time.time()
+        self.started_at: float = runtime.clock()
         runtime.processes[self.pid] = None
 
     # -- What subclasses define
