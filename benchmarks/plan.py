@@ -190,12 +190,11 @@ STANDARD_ROWS = (
         why=(
             "The server's object, its id and its place in one dict take {minimum_bytes} without a "
             "library. The rest is the process with its links, name and mailbox, the pid, the "
-            "child specification, the registry's entry, and four more dicts that it is in. "
+            "child specification, and five dicts that it is in. "
             "Each object has a header of 32 bytes with that of the garbage collector, and the core "
             "has no types of its own, so it saves none of them. Without the id, CPython allocates "
             "{allocated_bytes} a server (800 B wanted), in {tracked} objects of the garbage "
-            "collector (5 wanted): the server, its process, pid, specification, name and registry "
-            "entry."
+            "collector (5 wanted): the server, its process, pid, specification and name."
         ),
     ),
     Row(

@@ -34,6 +34,20 @@ find_table(PyObject *registry)
     return Py_NewRef(table);
 }
 
+/* Return whether a server holds this entry under its own name; see `RegistryEntry`. */
+static inline int
+is_pid(PyObject *entry)
+{
+    return Py_TYPE(entry) == class.Pid;
+}
+
+/* Return the pid of an entry, as a borrowed reference. */
+static inline PyObject *
+pid_in(PyObject *entry)
+{
+    return is_pid(entry) ? entry : SLOT(entry, RegistryEntry_pid);
+}
+
 /* Return the entry of a key as a new reference; NULL without an exception if there is none. */
 static PyObject *
 entry_of(PyObject *table, PyObject *key)
@@ -59,8 +73,8 @@ lookup(PyObject *Py_UNUSED(class), PyObject *const *args, Py_ssize_t nargs, PyOb
         return PyErr_Occurred() ? NULL : PyList_New(0);
     }
     PyObject *found = PyList_New(1);
-    PyObject *pair = PyTuple_Pack(2, SLOT(entry, RegistryEntry_pid),
-                                  SLOT(entry, RegistryEntry_value));
+    PyObject *value = is_pid(entry) ? Py_None : SLOT(entry, RegistryEntry_value);
+    PyObject *pair = PyTuple_Pack(2, pid_in(entry), value);
     Py_DECREF(entry);
     if (found == NULL || pair == NULL) {
         Py_XDECREF(found);
@@ -87,7 +101,7 @@ whereis(PyObject *Py_UNUSED(class), PyObject *const *args, Py_ssize_t nargs, PyO
         }
         Py_RETURN_NONE;
     }
-    PyObject *pid = Py_NewRef(SLOT(entry, RegistryEntry_pid));
+    PyObject *pid = Py_NewRef(pid_in(entry));
     Py_DECREF(entry);
     return pid;
 }

@@ -15,10 +15,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, TypeAlias
 
 from beamish import _checks, process
-from beamish._registry.table import RegistryEntry, RegistryTable, find_table, find_unique
+from beamish._registry.table import RegistryTable, find_table, find_unique
 from beamish._runtime import one_or_many
 from beamish._runtime.process import Process
 from beamish._server.base import Server, behaviour
+from beamish._server.process import ServerProcess
 from beamish.child_spec import ChildSpec
 from beamish.errors import AlreadyRegisteredError, NoProcessError
 from beamish.pid import Pid, Via, checked_via
@@ -129,6 +130,10 @@ class Registry(Server, trap_exit=True, shutdown=None):
     def register_name(name: tuple[Any, ...], pid: Pid) -> bool:
         """Register ``pid`` under a via name; part of the name service that `via` uses."""
         table = find_unique(name[0], "a via name")
+        if len(name) == 2 and pid._process.__class__ is ServerProcess:
+            own = pid._process.name
+            if own.__class__ is Via and own.name is name:
+                return table.add_own(pid._process, name[1])
         return table.add(name[1], pid, name[2] if len(name) > 2 else None)
 
     @staticmethod
@@ -144,7 +149,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
         if not table.unique:
             find_unique(name[0], "a via name")
         entry = table.entries.get(name[1])
-        return None if entry is None else entry.pid
+        return entry if entry is None or entry.__class__ is Pid else entry.pid
 
     # -- Entries of the calling process
 
@@ -207,8 +212,9 @@ class Registry(Server, trap_exit=True, shutdown=None):
         """
         table = find_unique(registry, "update_value")
         for entry in table.own(key, process.current()):
-            old, entry.value = entry.value, fn(entry.value)
-            return entry.value, old
+            old, new = entry.value, fn(entry.value)
+            table.set_value(entry, new)
+            return new, old
         return None
 
     # -- Look-ups
@@ -223,7 +229,9 @@ class Registry(Server, trap_exit=True, shutdown=None):
         table = find_table(registry)
         if table.unique:
             entry = table.entries.get(key)
-            return [] if entry is None else [(entry.pid, entry.value)]
+            if entry is None:
+                return []
+            return [(entry, None) if entry.__class__ is Pid else (entry.pid, entry.value)]
         return [(entry.pid, entry.value) for entry in table.at(key)]
 
     @staticmethod
@@ -239,7 +247,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
         if not table.unique:
             find_unique(registry, "whereis")
         entry = table.entries.get(key)
-        return None if entry is None else entry.pid
+        return entry if entry is None or entry.__class__ is Pid else entry.pid
 
     @staticmethod
     def keys(registry: str | Pid, pid: Pid) -> list[Hashable]:
@@ -250,10 +258,10 @@ class Registry(Server, trap_exit=True, shutdown=None):
         """
         table = find_table(registry)
         holder: Process | None = pid._process
-        held = () if holder is None else one_or_many.items(holder.held)
-        return [
-            entry.key for entry in held if isinstance(entry, RegistryEntry) and entry.table is table
-        ]
+        if holder is None:
+            return []
+        held = one_or_many.items(holder.held)
+        return [entry.shown(holder) for entry in held if table.is_of(entry)]
 
     @staticmethod
     def values(registry: str | Pid, key: Hashable, pid: Pid) -> list[Any]:

@@ -100,7 +100,7 @@ async def test_supervisor_that_is_stuck_in_a_start_says_so() -> None:
 
 
 class Slotted(GenServer):
-    __slots__ = ("__private", "public")
+    __slots__ = ("__dict__", "__private", "public")
 
     def __init__(self) -> None:
         self.public = 1

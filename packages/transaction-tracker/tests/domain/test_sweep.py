@@ -1,3 +1,5 @@
+import gc
+
 from transaction_tracker.domain import Sweep
 
 
@@ -63,6 +65,43 @@ def test_longest_waiting_transactions_are_returned_first_up_to_the_limit() -> No
 
     assert sweep.take_due(5.0, limit=2) == ["a", "b"]
     assert sweep.take_due(5.0, limit=2) == ["c"]
+
+
+def test_transactions_of_one_time_are_returned_over_several_calls() -> None:
+    sweep = Sweep()
+    for name in "abcde":
+        sweep.add(name, 0.0)
+    sweep.forget("c")
+    sweep.again("d", 5.0)
+
+    taken = [sweep.take_due(0.5, limit=2) for _ in range(3)]
+
+    assert sorted(name for some in taken for name in some) == ["a", "b", "e"]
+    assert [len(some) for some in taken] == [2, 1, 0]
+    assert sweep.age(0.5) == 0.0
+
+
+def test_transaction_scheduled_at_a_time_that_was_handled_is_due() -> None:
+    sweep = Sweep()
+    sweep.add("a", 5.0)
+    sweep.take_due(5.0, limit=9)
+
+    sweep.add("b", 5.0)
+
+    assert sweep.take_due(5.0, limit=9) == ["b"]
+
+
+def test_transactions_scheduled_at_one_time_take_one_turn() -> None:
+    sweep = Sweep()
+    now = 5.0
+    for number in range(1_000):
+        sweep.add_fresh(str(number))
+    gc.collect()
+
+    before = len(gc.get_objects())
+    sweep.take_fresh(now, limit=1_000)
+
+    assert len(gc.get_objects()) - before < 20
 
 
 def test_removed_transaction_is_not_returned() -> None:

@@ -61,7 +61,7 @@ def inspect(process: Process) -> ProcessInfo:
         label=process.label,
         class_name=process.class_name(),
         status=process.status(),
-        names=tuple(name.shown() for name in held),
+        names=tuple(name.shown(process) for name in held),
         links=tuple(dict.fromkeys((*one_or_many.items(process.links), *registries))),
         monitors=tuple(
             m.target for m in one_or_many.items(process.monitors) if m.target is not None

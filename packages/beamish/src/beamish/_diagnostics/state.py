@@ -11,7 +11,7 @@ def attributes(server: Any) -> dict[str, Any]:
     for name in _slots(type(server)):
         if hasattr(server, name):
             found[name] = getattr(server, name)
-    found.update(vars(server))
+    found.update(getattr(server, "__dict__", {}))
     return found
 
 

@@ -15,7 +15,11 @@ from beamish.pid import Pid
 
 
 class RegistryEntry:
-    """One process under one key; removed when the process dies."""
+    """One process under one key; removed when the process dies.
+
+    A server that a unique registry has under its own name, without a value, has none: its pid is
+    in the place of the entry, and it holds the table. There can be a million.
+    """
 
     __slots__ = ("key", "pid", "table", "value")
 
@@ -25,13 +29,13 @@ class RegistryEntry:
         self.pid = pid
         self.value = value
 
-    def release(self, pid: Pid) -> None:
+    def release(self, holder: Process) -> None:
         self.table.remove(self)
 
     def linked_to(self) -> Pid:
         return self.table.owner
 
-    def shown(self) -> Hashable:
+    def shown(self, holder: Process) -> Hashable:
         return self.key
 
 
@@ -50,18 +54,21 @@ class RegistryTable:
         self.meta = dict(meta)
         self.locks = KeyLocks()
         self.count = 0
-        # Unique keys: key to entry. Duplicate keys: key to pid to its entries, so that removing
-        # an entry costs the same for any number of processes under the key.
+        # Unique keys: key to entry, or to a pid; see `RegistryEntry`. Duplicate keys: key to pid to
+        # its entries, so that removing an entry costs the same for any number of processes under
+        # the key.
         self.entries: dict[Hashable, Any] = {}
 
     def holder(self, key: Hashable) -> Pid | None:
         entry = self.entries.get(key)
-        return None if entry is None else entry.pid
+        return entry if entry is None or entry.__class__ is Pid else entry.pid
 
     def at(self, key: Hashable) -> list[RegistryEntry]:
         found = self.entries.get(key)
         if found is None:
             return []
+        if found.__class__ is Pid:
+            return [RegistryEntry(self, key, found, None)]
         if self.unique:
             return [found]
         return [entry for entries in found.values() for entry in one_or_many.items(entries)]
@@ -95,11 +102,46 @@ class RegistryTable:
             self._tell(Registered(self.name, key, pid, value))
         return True
 
+    def add_own(self, holder: Process, key: Hashable) -> bool:
+        """Register a server under its own name; return False if the key is taken."""
+        pid = holder.pid
+        if key in self.entries:
+            return False
+        self.entries[key] = pid
+        holder.held = self if holder.held is None else one_or_many.add(holder.held, self)
+        self.count += 1
+        if self.listeners:
+            self._tell(Registered(self.name, key, pid, None))
+        return True
+
+    # -- As the name that a server holds, which is registered under its own name
+
+    def release(self, holder: Any) -> None:
+        del self.entries[self.shown(holder)]
+        self.count -= 1
+
+    def linked_to(self) -> Pid:
+        return self.owner
+
+    def shown(self, holder: Any) -> Hashable:
+        return holder.name.name[1]  # type: ignore[no-any-return]
+
+    # -- Changes of entries
+
+    def set_value(self, entry: RegistryEntry, value: Any) -> None:
+        """Set the value of an entry of a live process in a unique registry."""
+        entry.value = value
+        if self.entries.get(entry.key) is entry.pid:
+            holder: Process = entry.pid._process
+            self.entries[entry.key] = entry
+            holder.held = one_or_many.add(one_or_many.remove(holder.held, self), entry)
+
     def drop(self, entries: Sequence[RegistryEntry]) -> None:
         """Remove entries of one live process under one key, and notify the listeners."""
         for entry in entries:
             holder: Process = entry.pid._process
-            holder.held = one_or_many.remove(holder.held, entry)
+            is_own = self.entries[entry.key] is entry.pid
+            holder.held = one_or_many.remove(holder.held, self if is_own else entry)
             self.remove(entry)
         if entries and self.listeners:
             self._tell(Unregistered(self.name, entries[0].key, entries[0].pid))
@@ -142,8 +184,12 @@ class RegistryTable:
 
     def _take_from(self, holder: Process) -> None:
         for held in one_or_many.items(holder.held):
-            if isinstance(held, RegistryEntry) and held.table is self:
+            if self.is_of(held):
                 holder.held = one_or_many.remove(holder.held, held)
+
+    def is_of(self, held: object) -> bool:
+        """Return whether a name that a process holds is an entry of this registry."""
+        return held is self or (isinstance(held, RegistryEntry) and held.table is self)
 
 
 def find_table(registry: str | Pid) -> RegistryTable:

@@ -19,15 +19,15 @@ class LocalName:
         self.runtime = runtime
         self.name = name
 
-    def release(self, pid: Pid) -> None:
-        """Remove the name, if ``pid`` still holds it."""
-        if self.runtime.names.get(self.name) is pid:
+    def release(self, holder: Process) -> None:
+        """Remove the name, if ``holder`` still holds it."""
+        if self.runtime.names.get(self.name) is holder.pid:
             del self.runtime.names[self.name]
 
     def linked_to(self) -> None:
         """Return ``None``: the name links its holder to no process."""
 
-    def shown(self) -> str:
+    def shown(self, holder: Process) -> str:
         """Return the name."""
         return self.name
 
@@ -40,16 +40,16 @@ class ServiceName:
     def __init__(self, via: Via) -> None:
         self.via = via
 
-    def release(self, pid: Pid) -> None:
-        """Unregister the name, if ``pid`` still holds it."""
+    def release(self, holder: Process) -> None:
+        """Unregister the name, if ``holder`` still holds it."""
         # The process is already dead for look-ups, so a service that checks can return None.
-        if self.via.service.whereis_name(self.via.name) in (pid, None):
+        if self.via.service.whereis_name(self.via.name) in (holder.pid, None):
             self.via.service.unregister_name(self.via.name)
 
     def linked_to(self) -> None:
         """Return ``None``: the name links its holder to no process."""
 
-    def shown(self) -> Via:
+    def shown(self, holder: Process) -> Via:
         """Return the name."""
         return self.via
 

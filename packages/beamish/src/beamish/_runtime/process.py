@@ -8,13 +8,13 @@ takes the first step at once and the second when the code has returned.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from beamish import telemetry
 from beamish._runtime import one_or_many
 from beamish._runtime.context import current_pid
+from beamish._runtime.extras import NO_EXTRAS, Extra, Extras
 from beamish._runtime.one_or_many import OneOrMany
 from beamish._runtime.runtime import Runtime
 from beamish._runtime.timers import Timer
@@ -30,13 +30,13 @@ MAX_ANCESTORS = 32
 class HeldName(Protocol):
     """A name or a registry entry that a process holds until it dies."""
 
-    def release(self, pid: Pid) -> None:
-        """Remove the name, which ``pid`` held."""
+    def release(self, holder: "Process") -> None:
+        """Remove the name, which ``holder`` has held."""
 
     def linked_to(self) -> Pid | None:
         """Return the process whose exit ends the holder, such as the registry, or ``None``."""
 
-    def shown(self) -> Any:
+    def shown(self, holder: "Process") -> Any:
         """Return the name or the key, as `ProcessInfo` shows it."""
 
 
@@ -84,36 +84,35 @@ class Process:
 
     __slots__ = (
         "ancestors",
+        "extras",
         "handled",
         "held",
-        "label",
-        "lineage",
         "links",
-        "monitors",
         "pid",
         "reported",
         "runtime",
         "started_at",
-        "timers",
         "trap_exit",
         "watchers",
     )
+
+    label = Extra[Any]("label")
+    lineage = Extra[tuple[Pid, ...] | None]("lineage")  # the ancestors of those that it starts
+    monitors = Extra[OneOrMany[Monitor]]("monitors")
+    timers = Extra[OneOrMany[Timer]]("timers")
 
     def __init__(self, runtime: Runtime, parent: Pid | None) -> None:
         self.runtime: Runtime = runtime
         self.pid: Pid = Pid(runtime, self)
         self.ancestors: tuple[Pid, ...] = _lineage(parent)
-        self.lineage: tuple[Pid, ...] | None = None  # the ancestors of the processes it starts
-        self.label: Any = None
+        self.extras: Extras = NO_EXTRAS
         self.held: OneOrMany[HeldName] = None
         self.links: OneOrMany[Pid] = None
-        self.monitors: OneOrMany[Monitor] = None
         self.watchers: OneOrMany[Watcher] = None
-        self.timers: OneOrMany[Timer] = None
         self.trap_exit: bool = False
         self.reported: bool = False  # whether its crash is logged
         self.handled: int = 0
-        self.started_at: float = time.time()
+        self.started_at: float = runtime.clock()
         runtime.processes[self.pid] = None
 
     # -- What subclasses define
@@ -182,9 +181,14 @@ class Process:
 
     def size_bytes(self) -> int:
         """Return an estimate of the memory of the process, in bytes."""
-        return self.__sizeof__() + sum(
-            one_or_many.size_bytes(part)
-            for part in (self.held, self.links, self.monitors, self.watchers, self.timers)
+        extras = 0 if self.extras is NO_EXTRAS else self.extras.__sizeof__()
+        return (
+            self.__sizeof__()
+            + extras
+            + sum(
+                one_or_many.size_bytes(part)
+                for part in (self.held, self.links, self.monitors, self.watchers, self.timers)
+            )
         )
 
     def discard_messages(self, unwanted: Callable[[Any], bool]) -> None:
@@ -291,12 +295,16 @@ class Process:
         held, self.held = one_or_many.items(self.held), None
         for name in held:
             try:
-                name.release(pid)
+                name.release(self)
             except Exception:  # an error of a name service must not stop the exit of the process
-                _log.exception("%r could not unregister the name %r", pid, name.shown())
+                _log.exception("%r could not unregister the name %r", pid, name.shown(self))
+        if self.extras is not NO_EXTRAS:
+            self._drop_timers_and_monitors()
+
+    def _drop_timers_and_monitors(self) -> None:
         timers, self.timers = one_or_many.items(self.timers), None
         for timer in timers:
-            runtime.timers.cancel(timer)
+            self.runtime.timers.cancel(timer)
         monitors, self.monitors = one_or_many.items(self.monitors), None
         for monitor in monitors:
             self._unwatch(monitor)

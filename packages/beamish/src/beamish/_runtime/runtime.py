@@ -28,6 +28,7 @@ The rules:
 """
 
 import asyncio
+import time
 from _thread import get_ident
 from collections import deque
 from collections.abc import Iterable
@@ -41,6 +42,8 @@ from beamish.errors import BeamishError, NoProcessError
 from beamish.pid import Pid
 
 SLICE_SECONDS = 0.005
+# Processes that start within this time share the number that says when.
+CLOCK_SECONDS = 0.001
 # Messages between two readings of the clock.
 CLOCK_INTERVAL = 32
 
@@ -57,6 +60,7 @@ class Runtime:
 
     __slots__ = (
         "__weakref__",
+        "_clock",
         "_delivering",
         "_drain_scheduled",
         "_exit_signals",
@@ -101,6 +105,18 @@ class Runtime:
         self._drain_scheduled = False
         self._exit_signals: deque[tuple[Pid, Pid, Any, bool, bool]] = deque()
         self._delivering = False
+        self._clock = 0.0
+
+    def clock(self) -> float:
+        """Return the time in Unix seconds, exact to a millisecond.
+
+        All processes that start in the same millisecond share this number: each of their own would
+        take 32 bytes.
+        """
+        now = time.time()
+        if not 0.0 <= now - self._clock < CLOCK_SECONDS:
+            self._clock = now
+        return self._clock
 
     # -- Time slices
 

@@ -30,7 +30,8 @@ class Server:
     ``start_child`` and ``terminate``, without changing the supervisor.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "pid")
+    # No ``__dict__``: a subclass that defines ``__slots__`` needs half the memory.
+    __slots__ = ("pid",)
 
     pid: Pid
     """The server's own pid; already set in ``__init__``."""

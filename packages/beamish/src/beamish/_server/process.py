@@ -45,6 +45,7 @@ from typing import Any
 
 from beamish import telemetry
 from beamish._runtime import eager, one_or_many, unwinding
+from beamish._runtime.extras import Extra
 from beamish._runtime.one_or_many import OneOrMany
 from beamish._runtime.process import Process, SystemRequest
 from beamish._runtime.runtime import Runtime
@@ -96,15 +97,12 @@ class ServerProcess(Process):
 
     ``phase`` is "starting", "running", "terminating" or "dead". While it is running, it is idle,
     or has messages and is in the run queue, or runs a callback. ``continued`` is the number of
-    `Continue` results; the attribute exists from the first one on.
+    `Continue` results.
     """
-
-    continued: int
 
     __slots__ = (
         "callback",
         "callers",
-        "continued",
         "debugging",
         "direct",
         "ending",
@@ -115,11 +113,13 @@ class ServerProcess(Process):
         "parent",
         "phase",
         "server",
-        "start",
         "suspended",
         "table",
         "task",
     )
+
+    continued = Extra[int]("continued")
+    start = Extra[Start | None]("start")  # while its init is suspended, or has failed
 
     def __init__(
         self, runtime: Runtime, table: CallbackTable, name: Name | None, starter: Pid | None
@@ -140,7 +140,6 @@ class ServerProcess(Process):
         self.idle_timer: Timer | None = None
         self.suspended = False
         self.debugging: Any = None
-        self.start: Start | None = None
         # While it terminates: the item that it handled, its caller, the exit reason, the reply.
         self.ending: tuple[Item | None, From | None, Any, Any] | None = None
 
@@ -186,8 +185,9 @@ class ServerProcess(Process):
         self.handled = 0  # ``init`` is not a message
         if telemetry.enabled:
             telemetry.process_start(self.pid, self.kind())
-        if self.start is not None:
-            start, self.start = self.start, None
+        start = self.start
+        if start is not None:
+            self.start = None
             start.done()
 
     def start_failed(self, reason: Any, error: StartError | None = None) -> None:
@@ -656,10 +656,7 @@ class ServerProcess(Process):
 
     def count_continue(self) -> None:
         """Count a `Continue` for the watchdog; see `continuing`."""
-        try:
-            self.continued += 1
-        except AttributeError:  # the first one; most servers return none
-            self.continued = 1
+        self.continued += 1
         self.runtime.suspects.setdefault(self.pid, False)
 
     def cancel_idle_timer(self) -> None:

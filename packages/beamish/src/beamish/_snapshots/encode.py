@@ -46,5 +46,5 @@ def named(process: Any) -> str:
     """Return the first name of a process, or its label, shortened; empty if it has neither."""
     held = one_or_many.items(process.held)
     if held:
-        return shown(held[0].shown())
+        return shown(held[0].shown(process))
     return "" if process.label is None else shown(process.label)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from beamish._runtime import one_or_many
+from beamish._runtime.process import HeldName
 from beamish._runtime.runtime import running
 from beamish._snapshots.busy import BusyTimes
 from beamish._snapshots.encode import named, text
@@ -182,8 +183,8 @@ class _Search:
         before: ``searched`` of the search before this one.
 
     Attributes:
-        searched: Whether each name contains the text. A name never changes, and to write one as
-            text takes most of the time.
+        searched: Whether each key of a registry that is not a string contains the text: to write
+            one as text takes most of the time.
     """
 
     def __init__(self, wanted: str, before: dict[Any, bool]) -> None:
@@ -198,15 +199,17 @@ class _Search:
             return True
         if self._can_be_pid and self._wanted in f"#pid<0.{process.pid.serial}.0>":
             return True
-        held = process.held
-        if held is not None and any(map(self._in_name, one_or_many.items(held))):
+        if any(self._in_name(held, process) for held in one_or_many.items(process.held)):
             return True
         return process.label is not None and self._wanted in text(process.label).lower()
 
-    def _in_name(self, name: Any) -> bool:
+    def _in_name(self, held: HeldName, holder: Any) -> bool:
+        name = held.shown(holder)
+        if isinstance(name, str) or held.linked_to() is None:  # the latter can be unhashable
+            return self._wanted in text(name).lower()
         found = self._before.get(name)
         if found is None:
-            found = self._wanted in text(name.shown()).lower()
+            found = self._wanted in text(name).lower()
         self.searched[name] = found
         return found
 

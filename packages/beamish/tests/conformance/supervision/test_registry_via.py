@@ -3,15 +3,18 @@
 import pytest
 
 from beamish import (
+    AlreadyRegisteredError,
     AlreadyStartedError,
     BeamishError,
     DynamicSupervisor,
+    ExitError,
     GenServer,
     NoProcessError,
     Pid,
     Registry,
     StartError,
     Via,
+    call,
     process,
 )
 
@@ -40,6 +43,96 @@ async def test_process_started_with_a_via_is_registered(worker: type[Worker]) ->
 
     assert Registry.lookup("registry", "key") == [(pid, None)]
     assert Registry.keys("registry", pid) == ["key"]
+    await GenServer.stop(pid)
+
+
+class Registrant(GenServer):
+    """Changes its own entries in the registry."""
+
+    @call
+    def unregister(self) -> None:
+        Registry.unregister("registry", "key")
+
+    @call
+    def register(self) -> Pid:
+        return Registry.register("registry", "key")
+
+    @call
+    def update(self, value: object) -> object:
+        return Registry.update_value("registry", "key", lambda _: value)
+
+
+async def started_by_name() -> Pid:
+    await start_registry()
+    return await Registrant.start(name=Registry.via("registry", "key"))
+
+
+async def test_server_can_unregister_its_own_name_and_register_it_again() -> None:
+    """Elixir ``Registry.unregister/2``: of the calling process, however it was registered."""
+    pid = await started_by_name()
+
+    await Registrant.unregister(pid)
+    assert Registry.lookup("registry", "key") == []
+    assert Registry.keys("registry", pid) == []
+    assert process.info(pid).names == ()
+    assert Registry.count("registry") == 0
+
+    await Registrant.register(pid)
+    assert Registry.whereis("registry", "key") is pid
+    await GenServer.stop(pid)
+    assert Registry.count("registry") == 0
+
+
+async def test_server_can_set_the_value_under_its_own_name() -> None:
+    """Elixir ``Registry.update_value/3``."""
+    pid = await started_by_name()
+
+    assert await Registrant.update(pid, 5) == (5, None)
+    assert await Registrant.update(pid, 6) == (6, 5)
+
+    assert Registry.lookup("registry", "key") == [(pid, 6)]
+    assert Registry.keys("registry", pid) == ["key"]
+    assert process.info(pid).names == ("key",)
+    await GenServer.stop(pid)
+    assert Registry.lookup("registry", "key") == []
+
+
+async def test_second_registration_of_the_own_name_is_refused() -> None:
+    """Elixir ``Registry.register/3``: a key of a unique registry has one process."""
+    pid = await started_by_name()
+
+    with pytest.raises(ExitError) as caught:
+        await Registrant.register(pid)
+
+    assert isinstance(caught.value.reason, AlreadyRegisteredError)
+    assert Registry.lookup("registry", "key") == []
+
+
+async def test_name_is_released_when_its_registry_has_lost_its_own_name() -> None:
+    """The entries go with their process, however the registry is found."""
+    await start_registry()
+    registry = process.whereis("registry")
+    assert registry is not None
+    pid = await Worker.start(name=Registry.via("registry", "key"))
+
+    process.unregister("registry")
+    await GenServer.stop(pid)
+
+    assert Registry.lookup(registry, "key") == []
+    assert Registry.count(registry) == 0
+
+
+async def test_server_outlives_a_registry_that_it_has_left() -> None:
+    """Elixir Registry: the registry is linked with the processes that are registered in it."""
+    pid = await started_by_name()
+    registry = process.whereis("registry")
+    assert registry is not None
+
+    await Registrant.unregister(pid)
+    await Registry.stop(registry)
+
+    assert process.is_alive(pid)
+    assert process.info(pid).links == ()
     await GenServer.stop(pid)
 
 

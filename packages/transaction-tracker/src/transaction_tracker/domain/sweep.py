@@ -6,9 +6,26 @@ from collections import deque
 _FIRST_DELAY_SECONDS = 1.0
 _MAX_DELAY_SECONDS = 300.0
 
-# When to ask, about which transaction, and the delay until the next time.
-_Turn = tuple[float, str, float]
-_AT_ONCE: _Turn = (0.0, "", 0.0)
+
+class _Turn(list[str]):
+    """The transactions to ask about at one time, and the delay until their next time.
+
+    Those that are scheduled together share one turn: an object for each would take 100 bytes.
+    """
+
+    __slots__ = ("delay", "time")
+
+    def __init__(self, time: float, delay: float) -> None:
+        super().__init__()
+        self.time = time
+        self.delay = delay
+
+    def __lt__(self, other: "_Turn") -> bool:  # type: ignore[override] # the order of the heap
+        return self.time < other.time
+
+
+# The turn of all transactions that have not been asked about yet. It is not in the heap.
+_AT_ONCE = _Turn(0.0, 0.0)
 
 
 class Sweep:
@@ -29,7 +46,9 @@ class Sweep:
         self._max_delay = max_delay
         self._fresh: deque[str] = deque()
         self._heap: list[_Turn] = []
-        # The valid turn of each transaction; other turns in the heap are outdated and are skipped.
+        # The newest turn of each delay, while it is in the heap.
+        self._newest: dict[float, _Turn] = {}
+        # The valid turn of each transaction; in other turns, it is outdated and is skipped.
         self._turns: dict[str, _Turn] = {}
 
     def __contains__(self, transaction: str) -> bool:
@@ -61,7 +80,7 @@ class Sweep:
 
     def age(self, now: float) -> float:
         """Return for how many seconds the earliest due transaction has been due; 0 if none is."""
-        return max(0.0, now - self._heap[0][0]) if self._heap else 0.0
+        return max(0.0, now - self._heap[0].time) if self._heap else 0.0
 
     def forget(self, transaction: str) -> None:
         """Remove a transaction; no effect if it is not scheduled."""
@@ -80,18 +99,29 @@ class Sweep:
     def take_due(self, now: float, limit: int) -> list[str]:
         """Return up to ``limit`` due transactions, the earliest first, and schedule them again."""
         taken: list[str] = []
-        while self._heap and self._heap[0][0] <= now and len(taken) < limit:
-            turn = heapq.heappop(self._heap)
-            _, transaction, delay = turn
+        while self._heap and self._heap[0].time <= now and len(taken) < limit:
+            turn = self._heap[0]
+            transaction = turn.pop()
+            if not turn:
+                self._end(turn)
             if self._turns.get(transaction) is turn:
                 taken.append(transaction)
-                self._schedule(transaction, now + delay, self._next(delay))
+                self._schedule(transaction, now + turn.delay, self._next(turn.delay))
         return taken
 
     def _next(self, delay: float) -> float:
         return min(2 * delay, self._max_delay)
 
     def _schedule(self, transaction: str, time: float, next_delay: float) -> None:
-        turn = (time, transaction, next_delay)
+        turn = self._newest.get(next_delay)
+        if turn is None or turn.time != time:
+            turn = self._newest[next_delay] = _Turn(time, next_delay)
+            heapq.heappush(self._heap, turn)
         self._turns[transaction] = turn
-        heapq.heappush(self._heap, turn)
+        turn.append(transaction)
+
+    def _end(self, turn: _Turn) -> None:
+        """Remove the earliest turn, which has no transactions left."""
+        heapq.heappop(self._heap)
+        if self._newest.get(turn.delay) is turn:
+            del self._newest[turn.delay]

@@ -25,8 +25,9 @@ class Sighting(Struct, frozen=True):
     time: float
 
 
+# gc=False: there can be a million, and none can be part of a cycle.
 @compared_without("source", "given")
-class Tracked(Struct, frozen=True):
+class Tracked(Struct, frozen=True, gc=False):
     """The current state of one tracked transaction.
 
     Attributes:

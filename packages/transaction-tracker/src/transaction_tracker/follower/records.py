@@ -69,8 +69,9 @@ class Records:
         # A copy: transactions can be registered while other tasks run. The follower gets a message
         # about each of them.
         async for part in Slices(list(self._open_transactions)):
+            now = loop_time()
             for tracked in part:
-                self._note(tracked)
+                self._note(tracked, now)
 
     async def start_trackers(self) -> None:
         """Start the trackers of transactions that were found in a block shortly before a crash."""
@@ -111,8 +112,9 @@ class Records:
             for tracked in rows:
                 await TransactionTracker.reopen(tracked)
         async for rows in Slices(stored.rows):
+            now = loop_time()
             for tracked in rows:
-                self._note(tracked)
+                self._note(tracked, now)
         async for events in Slices(stored.events):
             for event in events:
                 await self._handle_event(event)
@@ -149,13 +151,13 @@ class Records:
         """Schedule a transaction again, because its depth or its deadline was changed."""
         tracked = self._open_transactions.get(transaction)
         if tracked is not None:
-            self._note(tracked)
+            self._note(tracked, loop_time())
 
     def forget(self, transaction: str) -> None:
         """Forget an untracked transaction; if it is registered again already, schedule it."""
         tracked = self._open_transactions.get(transaction)
         if tracked is not None:
-            self._note(tracked)
+            self._note(tracked, loop_time())
             return
         self.agenda.forget(transaction)
         self.deadlines.forget(transaction)
@@ -166,18 +168,18 @@ class Records:
         for forget in self._end_listeners:
             forget(transaction)
 
-    def _note(self, tracked: Tracked) -> None:
-        """Schedule a transaction by its state."""
+    def _note(self, tracked: Tracked, now: float) -> None:
+        """Schedule a transaction by its state; ``now`` is the time of the event loop."""
         if tracked.final:
             self._call_listeners(tracked.id)
         self.agenda.note(tracked)
         self.deadlines.note(tracked)
         if "status_unknown" in tracked.flags and not tracked.final:
             # Another provider, or the same one later, can have a receipt with a status.
-            self.sweep.add(tracked.id, loop_time())
+            self.sweep.add(tracked.id, now)
         elif not tracked.unplaced:
             self.sweep.forget(tracked.id)
         elif tracked.state == "registered" and tracked.id not in self.sweep:
             self.sweep.add_fresh(tracked.id)
         else:
-            self.sweep.add(tracked.id, loop_time())
+            self.sweep.add(tracked.id, now)

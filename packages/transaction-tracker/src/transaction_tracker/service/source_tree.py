@@ -322,8 +322,8 @@ class SourceTree:
 
 def park(spec: ChildSpec, _pid: Pid, reason: object) -> None:
     """Park the transaction of a tracker that kept crashing, unless it has a running tracker."""
-    transaction, label = spec.args
-    context = TrackerContext.current(label)
+    transaction, *label = spec.args
+    context = TrackerContext.current(*label)
     if context.tracker(transaction) is None:
         tracked = context.open_transactions.get(transaction)
         Store.park(transaction if tracked is None else tracked.key, describe(reason))

@@ -83,8 +83,10 @@ class TransactionTracker(GenServer, restart="transient"):
     which transitions follow from facts; it takes over the new state once it is stored.
     """
 
+    # There can be a million trackers.
+    __slots__ = ("_waiters", "ended", "tracked")
+
     def __init__(self, transaction: str, label: str | None = None) -> None:
-        self._label = label
         stored = TrackerContext.current(label).open_transactions.get(transaction)
         self.ended: bool = stored is None
         self.tracked: Tracked = stored or Tracked(transaction, required=0)
@@ -373,7 +375,8 @@ class TransactionTracker(GenServer, restart="transient"):
 
     @classmethod
     async def _start_child(cls, context: TrackerContext, transaction: str) -> Pid:
-        spec = cls.child_spec(transaction, context.label, name=context.via(transaction))
+        arguments = [transaction] if context.label is None else [transaction, context.label]
+        spec = cls.child_spec(*arguments, name=context.via(transaction))
         try:
             return await DynamicSupervisor.start_child(context.names.supervisor, spec)
         except AlreadyStartedError as error:
@@ -478,7 +481,7 @@ class TransactionTracker(GenServer, restart="transient"):
         if self.ended:
             return Continue("end")
         if not self.tracked.waits_for_depth:
-            follower = TrackerContext.current(self._label).names.follower
+            follower = TrackerContext.of(self.tracked).names.follower
             GenServer.cast(follower, CheckTransaction(self.tracked.id))
         return None
 
@@ -494,7 +497,7 @@ class TransactionTracker(GenServer, restart="transient"):
     @call(timeout=_OBSERVE_SECONDS)
     def observe(self, facts: tuple[Observation, ...]) -> tuple[Event, ...]:
         """Return the events that follow from facts; the state changes once they are stored."""
-        return decide(self.tracked, facts, TrackerContext.current(self._label).policy)
+        return decide(self.tracked, facts, TrackerContext.of(self.tracked).policy)
 
     @cast
     def settle(self, tracked: Tracked) -> Stop | None:
