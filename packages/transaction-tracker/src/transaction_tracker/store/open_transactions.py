@@ -28,7 +28,8 @@ class OpenTransactions:
         self.tip: BlockRef | None = None
         self.census: TransactionCounts = TransactionCounts()
         self._open: dict[str, Tracked] = {}
-        self._slots: dict[str, tuple[str, ...]] = {}
+        # The transactions with a slot. Nearly always one: it needs no tuple of its own.
+        self._slots: dict[str, str | tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -58,7 +59,7 @@ class OpenTransactions:
         """
         found: dict[str, str] = {}
         for slot, winner in slots.items():
-            for loser in self._slots.get(slot, ()):
+            for loser in self._in_slot(slot):
                 # A transaction that is tracked by its slot is the winner.
                 if loser not in (winner, slot):
                     found.setdefault(loser, winner)
@@ -88,7 +89,7 @@ class OpenTransactions:
             else:
                 self._open[tracked.id] = tracked
                 for slot in tracked.slots if before is None else ():
-                    self._slots[slot] = (*self._slots.get(slot, ()), tracked.id)
+                    self._set_slot(slot, (*self._in_slot(slot), tracked.id))
 
     def clear(self) -> None:
         """Remove everything, before the database is loaded. Only for the store."""
@@ -109,11 +110,18 @@ class OpenTransactions:
 
     def _leave_slots(self, tracked: Tracked) -> None:
         for slot in tracked.slots:
-            left = tuple(key for key in self._slots.get(slot, ()) if key != tracked.id)
+            left = tuple(key for key in self._in_slot(slot) if key != tracked.id)
             if left:
-                self._slots[slot] = left
+                self._set_slot(slot, left)
             else:
                 self._slots.pop(slot, None)
+
+    def _in_slot(self, slot: str) -> tuple[str, ...]:
+        found = self._slots.get(slot, ())
+        return (found,) if isinstance(found, str) else found
+
+    def _set_slot(self, slot: str, ids: tuple[str, ...]) -> None:
+        self._slots[slot] = ids if len(ids) > 1 else ids[0]
 
 
 class OpenBySource:
