@@ -1,5 +1,6 @@
 """How numbers and tables look."""
 
+import textwrap
 from collections.abc import Sequence
 
 
@@ -46,3 +47,10 @@ def line(cells: Sequence[str], widths: Sequence[int]) -> str:
     first = cells[0].ljust(widths[0])
     rest = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
     return f"| {' | '.join([first, *rest])} |"
+
+
+def filled(item: str) -> str:
+    """Break the lines of an item of a list."""
+    return textwrap.fill(
+        item, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

@@ -1,9 +1,8 @@
 """The tables and the page made of the measurements. Pure."""
 
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks.formats import size_text, table, time_text, value_text
+from benchmarks.formats import filled, size_text, table, time_text, value_text
 from benchmarks.machine import Machine
 from benchmarks.measurements import Measurements
 from benchmarks.plan import (
@@ -257,13 +256,6 @@ def facts(measurements: Measurements) -> dict[str, str]:
         "minimum_in_c_lookup": ratio("lookup.cpu", "minimum in C"),
         "minimum_in_python_lookup": ratio("lookup.cpu", "minimum in Python"),
     }
-
-
-def filled(item: str) -> str:
-    """Break the lines of an item of a list."""
-    return textwrap.fill(
-        item, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
 
 
 def variants(measurements: Measurements) -> str:

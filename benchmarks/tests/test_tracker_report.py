@@ -51,6 +51,20 @@ def test_a_target_is_held_against_the_median_of_the_runs() -> None:
     assert line(report.targets(bad), title)[1:] == ["≤ 5.00 s", "5.10 s", "**missed**"]
 
 
+def test_a_missed_target_says_by_how_much_and_why() -> None:
+    slow = measured(catching_up__rate=150.0, boot__SQLite__1000000__peak=1.8e9)
+    good = measured(catching_up__rate=200.0, boot__SQLite__1000000__peak=1.5e9)
+
+    rate, memory = report.misses(slow).split("\n- ")
+
+    assert "150, which is 25% off." in rate
+    assert "1.80 GB, which is 20% off. " in memory
+    [target] = [one for one in TARGETS if one.figure == "boot.SQLite.1000000.peak"]
+    assert target.why
+    assert target.why in " ".join(memory.split())
+    assert report.misses(good) == "No target is missed."
+
+
 def test_missing_figure_shows_its_reason_and_misses_its_target() -> None:
     samples = Samples(absent={"detection": "no anvil"}, failures={"boot": "it broke"})
 

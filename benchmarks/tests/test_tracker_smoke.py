@@ -72,9 +72,9 @@ async def test_blocks_full_of_tracked_transactions_are_timed(tmp_path: Path) -> 
 
     figures = await applying.run(database, hits=10, blocks=2)
 
-    assert len(figures["apply"]) == len(figures["node"]) == 2
+    assert len(figures["apply"]) == len(figures["node"]) == len(figures["processor"]) == 2
     assert len(figures["blocked"]) == 1
-    assert min(*figures["apply"], *figures["blocked"]) > 0
+    assert min(*figures["apply"], *figures["processor"], *figures["blocked"]) > 0
 
 
 async def test_events_are_delivered_to_each_receiver(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def whole(provenance: str, targets: str, samples: Samples, sizes: Sizes) -> str:
         provenance=provenance,
         targets=targets,
         details=report.details(samples),
+        misses=report.misses(samples),
         spread=report.spread(samples),
         block_seconds=following.BLOCK_SECONDS,
         per_block=following.PER_BLOCK,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from benchmarks.formats import size_text, table, three_digits, time_text
+from benchmarks.formats import filled, size_text, table, three_digits, time_text
 from benchmarks.tracker.rows import TARGETS, Show
 from benchmarks.tracker.samples import Samples
 
@@ -14,6 +14,12 @@ def targets(samples: Samples) -> str:
     """Set the table of what there are targets for."""
     rows = [one.cells(samples, why_not(samples, one.scene)) for one in TARGETS]
     return table(["", "target", "measured", ""], rows)
+
+
+def misses(samples: Samples) -> str:
+    """List by how much each target is missed, and why."""
+    lines = [filled(f"- {text}") for one in TARGETS if (text := one.miss(samples))]
+    return "\n".join(lines) or "No target is missed."
 
 
 def requests(samples: Samples) -> str:
@@ -107,6 +113,7 @@ def blocks(samples: Samples) -> str:
     lines = (
         ("block fetched to all of it stored", "applying.{}.apply", time_text),
         ("… of which the node takes for the receipts", "applying.{}.node", time_text),
+        ("processor time, from the head to all of it stored", "applying.{}.processor", time_text),
         ("… the longest time that it blocks the event loop", "applying.{}.blocked", time_text),
         ("the store alone: one database transaction", "writing.{}.commit", time_text),
     )

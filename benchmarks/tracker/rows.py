@@ -21,6 +21,7 @@ class Target:
         show: How its values look.
         scene: The scene that measures it.
         is_minimum: Whether the figure must be at least the target, not at most.
+        why: What keeps the figure from its target; shown where it is missed.
     """
 
     title: str
@@ -29,6 +30,7 @@ class Target:
     show: Show
     scene: str
     is_minimum: bool = False
+    why: str = ""
 
     def cells(self, samples: Samples, why_not: str) -> list[str]:
         """Set a line: title, target, median and what became of it.
@@ -41,8 +43,21 @@ class Target:
         median = samples.median(self.figure)
         if median is None:
             return [self.title, target, why_not, ""]
-        is_met = median >= self.limit if self.is_minimum else median <= self.limit
+        is_met = self._excess(median) <= 0
         return [self.title, target, self.show(median), "met" if is_met else "**missed**"]
+
+    def miss(self, samples: Samples) -> str:
+        """Return by how much the target is missed, and why; empty if it is not, or not measured."""
+        median = samples.median(self.figure)
+        if median is None or (excess := self._excess(median)) <= 0:
+            return ""
+        text = f"**{self.title}**: {self.show(median)}, which is {excess:.0%} off. {self.why}"
+        return text.strip()
+
+    def _excess(self, value: float) -> float:
+        """Return how far a value is on the wrong side of the target, as a share of the target."""
+        excess = (value - self.limit) / self.limit
+        return -excess if self.is_minimum else excess
 
 
 TARGETS = (
@@ -101,6 +116,12 @@ TARGETS = (
         1.5e9,
         size_text,
         "boot",
+        why=(
+            "A transaction takes about 1,300 B in objects: its process with the pid, the names and "
+            "the child specification, the id, and the texts of its slot and its content. The dicts "
+            "and heaps that find it take 270 B more, and the program without transactions 150 MB. "
+            "Ids and slots as bytes would take less, but they are texts as they were registered."
+        ),
     ),
     Target(
         "10,000 transactions registered by one HTTP request",

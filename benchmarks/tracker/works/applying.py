@@ -24,10 +24,11 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
 
     Returns:
         For each block, ``apply``: seconds from the fetched block to the stored one; ``node``:
-        what of that the node takes to give the receipts. For one more block, ``blocked``: for how
+        what of that the node takes to give the receipts; ``processor``: seconds of processor time
+        of all threads, from before the block is mined. For one more block, ``blocked``: for how
         many seconds at most it blocks the event loop at a time.
     """
-    applying, answering = [], []
+    applying, answering, working = [], [], []
     async with node.running(hits * (blocks + 1), hits) as one:
         settings = Settings(
             one.url, confirmations=REQUIRED, database=database, poll_interval=POLL_SECONDS
@@ -37,8 +38,10 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
             tune_collector()
             with heard() as follower:
                 for _ in range(blocks):
+                    began = time.process_time()
                     head = await one.mine()
                     applied = await follower.at(head.number)
+                    working.append(time.process_time() - began)
                     if applied.hits != hits:
                         raise RuntimeError(f"{applied.hits} hits, not {hits}")
                     applying.append(applied.seconds)
@@ -47,7 +50,7 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
                 head = await one.mine()
                 blocked = await max_blocked_seconds(follower.at(head.number))
         await source.close()
-    return {"apply": applying, "node": answering, "blocked": [blocked]}
+    return {"apply": applying, "node": answering, "processor": working, "blocked": [blocked]}
 
 
 async def _receipts(source: EthereumSource, ref: BlockRef) -> float:
