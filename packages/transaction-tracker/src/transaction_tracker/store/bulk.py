@@ -3,10 +3,11 @@
 
 SQLAlchemy converts each parameter of each row, which takes longer than the database takes to write
 it. Here, rows go to the driver as they are: SQLite runs one prepared statement for all of them,
-PostgreSQL gets each column as one array. The SQL text contains names from the schema, never values.
+PostgreSQL gets all of them as one JSON text, because its driver converts lists value by value, too.
+The SQL text contains names from the schema, never values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,7 @@ def insert(connection: Connection, table: Table, names: Names, rows: Rows) -> No
     """Insert rows, each with a value for each name."""
     if rows:
         names, rows = _without_nulls(table, names, rows)
-        _execute(connection, _insert(table, names, _takes_arrays(connection)), rows)
+        _execute(connection, _insert(table, names, _is_postgresql(connection)), names, rows)
 
 
 def update(connection: Connection, table: Table, names: Names, where: Names, rows: Rows) -> int:
@@ -37,23 +38,24 @@ def update(connection: Connection, table: Table, names: Names, where: Names, row
     """
     if not rows:
         return 0
-    return _execute(connection, _update(table, names, where, _takes_arrays(connection)), rows)
+    sql = _update(table, names, where, _is_postgresql(connection))
+    return _execute(connection, sql, (*names, *map(_compared, where)), rows)
 
 
 def delete(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> None:
     """Delete the rows whose ``column`` is one of ``keys``; any number of keys works."""
-    condition = _among(table, column, _takes_arrays(connection))
+    condition = _among(table, column, _is_postgresql(connection))
     sql = f"DELETE FROM {table.name} WHERE {condition}"
-    connection.exec_driver_sql(sql, _array(connection, keys))
+    connection.exec_driver_sql(sql, (_json(list(keys)),))
 
 
 def select(
     connection: Connection, table: Table, names: Names, column: str, keys: Sequence[Any]
 ) -> Rows:
     """Return the rows whose ``column`` is one of ``keys``; any number of keys works."""
-    condition = _among(table, column, _takes_arrays(connection))
+    condition = _among(table, column, _is_postgresql(connection))
     sql = f"SELECT {', '.join(names)} FROM {table.name} WHERE {condition}"
-    return connection.exec_driver_sql(sql, _array(connection, keys)).tuples().all()
+    return connection.exec_driver_sql(sql, (_json(list(keys)),)).tuples().all()
 
 
 def _without_nulls(table: Table, names: Names, rows: Rows) -> tuple[Names, Rows]:
@@ -67,60 +69,68 @@ def _without_nulls(table: Table, names: Names, rows: Rows) -> tuple[Names, Rows]
     return tuple(kept), list(zip(*kept.values(), strict=True))
 
 
-def _takes_arrays(connection: Connection) -> bool:
+def _is_postgresql(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def _execute(connection: Connection, sql: str, rows: Rows) -> int:
-    if _takes_arrays(connection):
-        columns = tuple(list(column) for column in zip(*rows, strict=True))
-        return connection.exec_driver_sql(sql, columns).rowcount
+def _execute(connection: Connection, sql: str, names: Names, rows: Rows) -> int:
+    if _is_postgresql(connection):
+        records = [dict(zip(names, row, strict=True)) for row in rows]
+        return connection.exec_driver_sql(sql, (_json(records),)).rowcount
     return connection.exec_driver_sql(sql, list(rows)).rowcount
 
 
-def _array(connection: Connection, keys: Sequence[Any]) -> tuple[Any]:
-    return (list(keys) if _takes_arrays(connection) else orjson.dumps(list(keys)).decode(),)
+def _json(values: list[Any]) -> str:
+    return orjson.dumps(values).decode()
 
 
 @lru_cache
-def _insert(table: Table, names: Names, arrays: bool) -> str:
+def _insert(table: Table, names: Names, is_postgresql: bool) -> str:
     into = f"INSERT INTO {table.name} ({', '.join(names)})"
-    if arrays:
-        return f"{into} SELECT * FROM {_unnest(table, names)}"
+    if is_postgresql:
+        types = {name: _type(table, name) for name in names}
+        return f"{into} SELECT {', '.join(names)} FROM {_records(types)}"
     return f"{into} VALUES ({', '.join('?' * len(names))})"
 
 
 @lru_cache
-def _update(table: Table, names: Names, where: Names, arrays: bool) -> str:
-    if not arrays:
+def _update(table: Table, names: Names, where: Names, is_postgresql: bool) -> str:
+    if not is_postgresql:
         values = ", ".join(f"{name} = ?" for name in names)
         return f"UPDATE {table.name} SET {values} WHERE {' AND '.join(f'{n} = ?' for n in where)}"
     values = ", ".join(f"{name} = given.{name}" for name in names)
+    chosen = " AND ".join(f"{table.name}.{name} = given.{_compared(name)}" for name in where)
+    types = {name: _type(table, name) for name in names}
+    types |= {_compared(name): _type(table, name) for name in where}
+    return f"UPDATE {table.name} SET {values} FROM {_records(types)} WHERE {chosen}"
+
+
+def _compared(name: str) -> str:
     # A column can be both set and compared, so the compared one gets another name.
-    given = ", ".join((*names, *(f"old_{name}" for name in where)))
-    chosen = " AND ".join(f"{table.name}.{name} = given.old_{name}" for name in where)
-    source = f"{_unnest(table, (*names, *where))} AS given ({given})"
-    return f"UPDATE {table.name} SET {values} FROM {source} WHERE {chosen}"
+    return f"old_{name}"
 
 
-def _unnest(table: Table, names: Names) -> str:
-    return f"unnest({', '.join(f'%s::{_array_type(table, name)}' for name in names)})"
+def _records(types: Mapping[str, str]) -> str:
+    columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
+    return f"json_to_recordset(%s::json) AS given ({columns})"
 
 
-def _among(table: Table, column: str, arrays: bool) -> str:
-    if arrays:
-        return f"{column} = ANY(%s::{_array_type(table, column)})"
+def _among(table: Table, column: str, is_postgresql: bool) -> str:
+    if is_postgresql:
+        # As an array: PostgreSQL looks its items up in an index, also in a large table.
+        kind = _type(table, column)
+        return f"{column} = ANY(ARRAY(SELECT json_array_elements_text(%s::json)::{kind}))"
     return f"{column} IN (SELECT value FROM json_each(?))"
 
 
-def _array_type(table: Table, name: str) -> str:
+def _type(table: Table, name: str) -> str:
     # Without column lengths: a cast would silently truncate a value that an insert rejects.
     match table.c[name].type:
         case Integer():
-            return "bigint[]"
+            return "bigint"
         case Float():
-            return "float8[]"
+            return "float8"
         case Boolean():
-            return "boolean[]"
+            return "boolean"
         case _:
-            return "text[]"
+            return "text"
