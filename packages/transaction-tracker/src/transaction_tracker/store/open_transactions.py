@@ -121,7 +121,11 @@ class OpenTransactions:
         return (found,) if isinstance(found, str) else found
 
     def _set_slot(self, slot: str, ids: tuple[str, ...]) -> None:
-        self._slots[slot] = ids if len(ids) > 1 else ids[0]
+        match ids:
+            case (only,):
+                self._slots[slot] = only
+            case _:
+                self._slots[slot] = ids
 
 
 class OpenBySource:
