@@ -26,15 +26,16 @@ MAX_REQUESTS_PER_BLOCK = 4.1
 MAX_FOLLOWED_REQUESTS_PER_BLOCK = 3.1
 
 
-@pytest.mark.parametrize(
-    ("is_known", "providers"),
-    [
-        pytest.param(True, 2, id="pending-2"),
-        pytest.param(False, 1, id="missing-1"),
-        pytest.param(True, 1, id="pending-1", marks=pytest.mark.full),
-        pytest.param(False, 2, id="missing-2", marks=pytest.mark.full),
-    ],
-)
+# Transactions in no block, at one or two providers.
+IN_NO_BLOCK = [
+    pytest.param(True, 2, id="pending-2"),
+    pytest.param(False, 1, id="missing-1"),
+    pytest.param(True, 1, id="pending-1", marks=pytest.mark.full),
+    pytest.param(False, 2, id="missing-2", marks=pytest.mark.full),
+]
+
+
+@pytest.mark.parametrize(("is_known", "providers"), IN_NO_BLOCK)
 def test_number_of_requests_does_not_depend_on_pending_transactions(
     providers: int, is_known: bool
 ) -> None:
@@ -86,15 +87,7 @@ def test_blocks_with_replacements_take_one_request_per_other_provider(
     assert cost <= max(MAX_REQUESTS_PER_BLOCK, MAX_FOLLOWED_REQUESTS_PER_BLOCK + len(nodes) - 1)
 
 
-@pytest.mark.parametrize(
-    ("is_known", "providers"),
-    [
-        pytest.param(True, 2, id="pending-2"),
-        pytest.param(False, 1, id="missing-1"),
-        pytest.param(True, 1, id="pending-1", marks=pytest.mark.full),
-        pytest.param(False, 2, id="missing-2", marks=pytest.mark.full),
-    ],
-)
+@pytest.mark.parametrize(("is_known", "providers"), IN_NO_BLOCK)
 def test_simultaneous_deadlines_stay_within_the_request_budget(
     providers: int, is_known: bool
 ) -> None:
