@@ -96,10 +96,10 @@ class Process:
         "watchers",
     )
 
-    label = Extra[Any]("label")
-    lineage = Extra[tuple[Pid, ...] | None]("lineage")  # the ancestors of those that it starts
-    monitors = Extra[OneOrMany[Monitor]]("monitors")
-    timers = Extra[OneOrMany[Timer]]("timers")
+    label: Extra[Any] = Extra("label")
+    lineage: Extra[tuple[Pid, ...] | None] = Extra("lineage")  # of the processes that it starts
+    monitors: Extra[OneOrMany[Monitor]] = Extra("monitors")
+    timers: Extra[OneOrMany[Timer]] = Extra("timers")
 
     def __init__(self, runtime: Runtime, parent: Pid | None) -> None:
         self.runtime: Runtime = runtime

@@ -118,8 +118,8 @@ class ServerProcess(Process):
         "task",
     )
 
-    continued = Extra[int]("continued")
-    start = Extra[Start | None]("start")  # while its init is suspended, or has failed
+    continued: Extra[int] = Extra("continued")
+    start: Extra[Start | None] = Extra("start")  # while its init is suspended, or has failed
 
     def __init__(
         self, runtime: Runtime, table: CallbackTable, name: Name | None, starter: Pid | None
