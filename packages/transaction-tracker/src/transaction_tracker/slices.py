@@ -21,10 +21,10 @@ Steps: TypeAlias = Generator[None, None, T]
 """A generator function that yields between its slices, and returns its result."""
 
 
-def slices(items: Iterable[T]) -> Iterator[list[T]]:
-    """Yield the items in lists of at most ``MAX_SLICE_ITEMS``."""
+def slices(items: Iterable[T], size: int = MAX_SLICE_ITEMS) -> Iterator[list[T]]:
+    """Yield the items in lists of at most ``size``."""
     iterator = iter(items)
-    while part := list(islice(iterator, MAX_SLICE_ITEMS)):
+    while part := list(islice(iterator, size)):
         yield part
 
 

@@ -191,6 +191,20 @@ def test_transition_from_a_stale_version_is_not_written(run: Run) -> None:
     assert run(chain.load_links, SOURCE) == [TEN]
 
 
+def test_only_the_stale_one_of_many_transitions_is_not_written(run: Run) -> None:
+    """More than one statement of PostgreSQL takes."""
+    many = [f"tx {number:04}" for number in range(1_002)]
+    register(run, *many)
+    events = [seen(tracked(key)) for key in many]
+    commit(run, events=events[-1:])
+
+    stored = commit(run, events=tuple(events))
+
+    assert [event.tracked.id for event in stored.events] == many[:-1]
+    assert {each.id: each.state for each in open_ones(run)} == dict.fromkeys(many, "pending")
+    assert len(run(feed.entries, after=0, limit=2_000)) == len(many)
+
+
 def test_transition_after_a_stale_one_is_not_written(run: Run) -> None:
     register(run, "tx")
     commit(run, events=(seen(tracked()),))

@@ -14,6 +14,11 @@ from typing import Any
 import orjson
 from sqlalchemy import Boolean, Connection, Float, Integer, Table
 
+from transaction_tracker.slices import slices
+
+# Rows of one statement on PostgreSQL: no other thread runs while their text is made.
+_ROWS_IN_TEXT = 1_000
+
 Names = tuple[str, ...]
 Rows = Sequence[tuple[Any, ...]]
 
@@ -75,8 +80,11 @@ def _is_postgresql(connection: Connection) -> bool:
 
 def _execute(connection: Connection, sql: str, names: Names, rows: Rows) -> int:
     if _is_postgresql(connection):
-        records = [dict(zip(names, row, strict=True)) for row in rows]
-        return connection.exec_driver_sql(sql, (_json(records),)).rowcount
+        count = 0
+        for part in slices(rows, _ROWS_IN_TEXT):
+            records = [dict(zip(names, row, strict=True)) for row in part]
+            count += connection.exec_driver_sql(sql, (_json(records),)).rowcount
+        return count
     return connection.exec_driver_sql(sql, list(rows)).rowcount
 
 
