@@ -57,8 +57,8 @@ def test_a_missed_target_says_by_how_much_and_why() -> None:
 
     rate, memory = report.misses(slow).split("\n- ")
 
-    assert "150, which is 25% off." in rate
-    assert "1.80 GB, which is 20% off. " in memory
+    assert "150, which is 25% under 200." in rate
+    assert "1.80 GB, which is 20% over 1.50 GB. " in memory
     [target] = [one for one in TARGETS if one.figure == "boot.SQLite.1000000.peak"]
     assert target.why
     assert target.why in " ".join(memory.split())

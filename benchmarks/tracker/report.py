@@ -113,8 +113,8 @@ def blocks(samples: Samples) -> str:
     lines = (
         ("block fetched to all of it stored", "applying.{}.apply", time_text),
         ("… of which the node takes for the receipts", "applying.{}.node", time_text),
-        ("processor time, from the head to all of it stored", "applying.{}.processor", time_text),
         ("… the longest time that it blocks the event loop", "applying.{}.blocked", time_text),
+        ("processor time, from the head to all of it stored", "applying.{}.processor", time_text),
         ("the store alone: one database transaction", "writing.{}.commit", time_text),
     )
     return _table(samples, head, lines, names)

@@ -51,8 +51,9 @@ class Target:
         median = samples.median(self.figure)
         if median is None or (excess := self._excess(median)) <= 0:
             return ""
-        text = f"**{self.title}**: {self.show(median)}, which is {excess:.0%} off. {self.why}"
-        return text.strip()
+        side = "under" if self.is_minimum else "over"
+        found = f"{self.show(median)}, which is {100 * excess:.2g}% {side} {self.show(self.limit)}"
+        return f"**{self.title}**: {found}. {self.why}".strip()
 
     def _excess(self, value: float) -> float:
         """Return how far a value is on the wrong side of the target, as a share of the target."""
