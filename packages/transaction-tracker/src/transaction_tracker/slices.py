@@ -21,10 +21,10 @@ Steps: TypeAlias = Generator[None, None, T]
 """A generator function that yields between its slices, and returns its result."""
 
 
-def slices(items: Iterable[T], size: int = MAX_SLICE_ITEMS) -> Iterator[list[T]]:
-    """Yield the items in lists of at most ``size``."""
+def slices(items: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
+    """Yield the items in lists of at most ``size``, by default ``MAX_SLICE_ITEMS``."""
     iterator = iter(items)
-    while part := list(islice(iterator, size)):
+    while part := list(islice(iterator, size or MAX_SLICE_ITEMS)):
         yield part
 
 
